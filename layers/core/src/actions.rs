@@ -1,0 +1,168 @@
+//! Action kinds.
+//!
+//! Answers which kinds of change the loop can propose: one file each, with its parameters, its way back, what it promises
+//! and how long the world needs to show it. Each expands to one actuation when it is proposed.
+
+mod adjust_sampling;
+mod notify;
+mod scale_replicas;
+
+pub use adjust_sampling::ADJUST_SAMPLING;
+pub use adjust_sampling::adjust_sampling;
+pub use notify::NOTIFY;
+pub use notify::notify;
+pub use scale_replicas::SCALE_REPLICAS;
+pub use scale_replicas::{scale_in, scale_out};
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Actuation, BasisPoints, Label, Millis, ObjectiveKind, ServiceName, Signal, Snapshot, Target, Window};
+
+/// The catalogue: every kind of action, in the order in which ties between proposals break.
+pub const CATALOGUE: &[&ActionKind] = &[&SCALE_REPLICAS, &ADJUST_SAMPLING, &NOTIFY];
+
+/// The kind called `name`.
+pub fn kind(name: &str) -> Option<&'static ActionKind> {
+    CATALOGUE.iter().find(|kind| kind.name.as_str() == name).copied()
+}
+
+/// What is common to all actions of a kind.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ActionKind {
+    /// Its name.
+    pub name: Label,
+    /// What it may be gated by.
+    pub class: ActionClass,
+    /// How long the outside may take to carry it out.
+    pub apply_within: Millis,
+    /// How long the world needs to show the effect.
+    pub settle: Millis,
+    /// How long the same target is left alone by this kind afterwards. Never shorter than `settle`.
+    pub cooldown: Millis,
+}
+
+/// Groups of action kinds that share one autonomy setting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ActionClass {
+    /// How much telemetry is kept.
+    Sampling,
+    /// How much capacity there is.
+    Scaling,
+    /// Telling people.
+    Notification,
+}
+
+impl fmt::Display for ActionClass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ActionClass::Sampling => "sampling",
+            ActionClass::Scaling => "scaling",
+            ActionClass::Notification => "notification",
+        })
+    }
+}
+
+/// One action, complete but for the decision to take it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Action {
+    /// The name of its kind.
+    pub kind: Label,
+    /// What it gates on.
+    pub class: ActionClass,
+    /// What it changes.
+    pub target: Target,
+    /// The change.
+    pub actuation: Actuation,
+    /// The state before it; `None` where nothing can be taken back.
+    pub way_back: Option<Actuation>,
+    /// How it will be known to have worked.
+    pub expectation: Expectation,
+}
+
+/// What an action promises. Every measure is one of which less is better.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Expectation {
+    /// `measure` falls by at least this share of its value before.
+    Improves {
+        /// What improves.
+        measure: Measure,
+        /// By how much, relative to the value before.
+        by: BasisPoints,
+    },
+    /// `measure` stays at or below `limit`, or at least does not get worse.
+    StaysBelow {
+        /// What must stay low.
+        measure: Measure,
+        /// The limit, in the measure's unit.
+        limit: u64,
+    },
+    /// Done is done; there is nothing to measure.
+    Delivered,
+}
+
+impl Expectation {
+    /// What is measured before and after.
+    pub fn measure(&self) -> Option<&Measure> {
+        match self {
+            Expectation::Improves { measure, .. } | Expectation::StaysBelow { measure, .. } => Some(measure),
+            Expectation::Delivered => None,
+        }
+    }
+}
+
+/// A number that can be read off a snapshot, and of which less is better.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Measure {
+    /// A signal's reading.
+    Reading(Signal),
+    /// The share of requests of the last [`Window::Now`] that broke a promise, in basis points.
+    BadRatio {
+        /// Whose requests.
+        service: ServiceName,
+        /// Which promise.
+        kind: ObjectiveKind,
+    },
+}
+
+impl Measure {
+    /// The measure's value, if the snapshot has it fresh.
+    pub fn read(&self, snapshot: &Snapshot) -> Option<u64> {
+        match self {
+            Measure::Reading(signal) => snapshot.signals.get(signal).and_then(|reading| reading.fresh()),
+            Measure::BadRatio { service, kind } => {
+                let counts = snapshot.counts.get(service)?.over(Window::Now);
+                (0 < counts.requests).then(|| u64::from(counts.bad_ratio(*kind).0))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Measure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Measure::Reading(signal) => write!(f, "{signal}"),
+            Measure::BadRatio { service, kind: ObjectiveKind::Availability } => write!(f, "failed share of {service}"),
+            Measure::BadRatio { service, kind: ObjectiveKind::Latency } => write!(f, "slow share of {service}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Scenario: the whole catalogue.
+    /// Guarantees: a target is never acted on again before the effect of the last action could be seen, and names are unique.
+    #[test]
+    fn cooldown_covers_the_settle_time() {
+        for found in CATALOGUE {
+            assert!(found.settle <= found.cooldown, "{}", found.name);
+            assert_eq!(kind(found.name.as_str()), Some(*found));
+        }
+    }
+}

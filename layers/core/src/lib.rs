@@ -1,0 +1,52 @@
+//! The vocabulary of the loop.
+//!
+//! Answers what a word means everywhere in the house: units, ids, the central types, action kinds and seed streams. It
+//! does nothing by itself: no I/O, no clock, no policy. It is one crate rather than one per layer because the layers may
+//! not see each other, and the nouns they hand on are exactly what they share.
+
+mod ids;
+mod pairs;
+mod seed;
+mod units;
+
+mod signal;
+mod snapshot;
+mod target;
+mod window;
+
+mod assessment;
+mod objective;
+
+pub mod actions;
+mod actuation;
+mod knowledge;
+mod plan;
+mod policy;
+mod sampling;
+mod trial;
+
+mod record;
+mod settings;
+mod wall;
+
+pub use actuation::{Actuation, Urgency};
+pub use assessment::{Assessment, Evidence, Finding, FindingState, Hypothesis, Incident, IncidentKind, Severity};
+pub use ids::{ActionId, Generation, IncidentId, Label, OperationName, ServiceName, TickNumber};
+pub use knowledge::{Baseline, Efficacy, EfficacyKey, Knowledge};
+pub use objective::{ObjectiveKind, ServiceObjectives};
+pub use plan::{ActionRequest, Alternative, Plan, Withheld, WithholdReason};
+pub use policy::{Policy, PolicyView, Proposal};
+pub use record::{Regime, TickRecord, TrialChange};
+pub use sampling::{InForce, SamplingPlan, ServiceSampling};
+pub use seed::{Seed, Stream};
+pub use settings::{
+    Autonomy, AutonomySettings, GuardSettings, ObjectiveSettings, PerceptionSettings, RateBudget, SamplingSettings,
+    ScalingSettings, ServiceScaling, Settings,
+};
+pub use signal::{Direction, Indicator, IndicatorKind, MissingReason, Observation, Reading, Signal, Unit};
+pub use snapshot::{Edge, Snapshot};
+pub use target::Target;
+pub use trial::{Ledger, LedgerEntry, Outcome, Report, ReportKind, Trial, TrialStage, TrialState, Verdict};
+pub use units::{BasisPoints, Micros, Millis, Replicas, SamplingProbability, Timestamp};
+pub use wall::{Checkpoint, Command, Effect, Event, OperatorCommand};
+pub use window::{Counts, CountsRing, Window, WindowCounts};

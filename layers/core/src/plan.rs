@@ -1,0 +1,149 @@
+//! The plan.
+//!
+//! Answers what will be done and what will not, completely: targets, values, deadlines, the way back, the sign of success.
+//! Execution has nothing left to choose. A refusal is data: every proposal ends here, requested or withheld.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::actions::Action;
+use crate::{ActionId, BasisPoints, IncidentId, IncidentKind, Label, Proposal, Timestamp};
+
+/// One fully determined action.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ActionRequest {
+    /// Its id; actuators use it to refuse doing the same thing twice.
+    pub id: ActionId,
+    /// When it was decided.
+    pub decided: Timestamp,
+    /// Who proposed it.
+    pub policy: Label,
+    /// The incident it answers.
+    pub incident: Option<(IncidentId, IncidentKind)>,
+    /// What is done, how to take it back, what it promises.
+    pub action: Action,
+    /// The promised measure's value when it was decided.
+    pub baseline: Option<u64>,
+    /// Why, in one sentence.
+    pub why: String,
+    /// With which probability the choice fell on it.
+    pub propensity: BasisPoints,
+    /// What else could have been done about the same thing.
+    pub alternatives: Vec<Alternative>,
+    /// The guards that looked at it and let it pass, in order.
+    pub passed: Vec<Label>,
+}
+
+/// What was not chosen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alternative {
+    /// Who proposed it.
+    pub policy: Label,
+    /// The kind of action.
+    pub kind: Label,
+    /// In one sentence.
+    pub what: String,
+}
+
+/// A proposal that must not be followed now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Withheld {
+    /// What was proposed.
+    pub proposal: Proposal,
+    /// The guard that said no.
+    pub guard: Label,
+    /// Why.
+    pub reason: WithholdReason,
+    /// Until when, where that is known.
+    pub until: Option<Timestamp>,
+}
+
+/// Why a proposal is withheld.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WithholdReason {
+    /// The operator holds the agent.
+    Held,
+    /// Too much of the snapshot is stale.
+    Blind {
+        /// The share that is not fresh.
+        blindness: BasisPoints,
+    },
+    /// A signal the action rests on is stale or missing.
+    EvidenceNotFresh {
+        /// Which signal.
+        what: String,
+    },
+    /// The target was acted on too recently.
+    CoolingDown,
+    /// The same kind of action is still open on the target.
+    TrialOpen {
+        /// Which one.
+        trial: ActionId,
+    },
+    /// Too many actions lately.
+    BudgetSpent {
+        /// Which budget: `target`, `kind` or `global`.
+        budget: Label,
+        /// Its size.
+        limit: u32,
+    },
+    /// The step is larger than one action may take.
+    StepTooLarge {
+        /// The step asked for.
+        asked: u64,
+        /// The largest step allowed.
+        limit: u64,
+    },
+    /// The value is outside what people allowed.
+    OutsideEnvelope {
+        /// The value asked for.
+        asked: u64,
+        /// The smallest allowed.
+        floor: u64,
+        /// The largest allowed.
+        ceiling: u64,
+    },
+    /// Nobody allowed this target to be changed.
+    NotAllowed,
+    /// Another proposal for the same target was chosen.
+    NotChosen {
+        /// The policy whose proposal was.
+        over: Label,
+    },
+}
+
+impl fmt::Display for WithholdReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            WithholdReason::Held => f.write_str("the agent is on hold"),
+            WithholdReason::Blind { blindness } => write!(f, "{blindness} of the signals are not fresh"),
+            WithholdReason::EvidenceNotFresh { what } => write!(f, "{what} is not fresh"),
+            WithholdReason::CoolingDown => f.write_str("the target was acted on too recently"),
+            WithholdReason::TrialOpen { trial } => write!(f, "{trial} is still open on the target"),
+            WithholdReason::BudgetSpent { budget, limit } => {
+                write!(f, "the {budget} budget of {limit} actions is spent")
+            }
+            WithholdReason::StepTooLarge { asked, limit } => {
+                write!(f, "a step to {asked} exceeds the limit of {limit}")
+            }
+            WithholdReason::OutsideEnvelope { asked, floor, ceiling } => {
+                write!(f, "{asked} is outside the envelope of {floor} to {ceiling}")
+            }
+            WithholdReason::NotAllowed => f.write_str("the manifest does not let the agent change this target"),
+            WithholdReason::NotChosen { over } => write!(f, "the proposal of {over} was chosen"),
+        }
+    }
+}
+
+/// What will be done, and what will not.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The tick's time.
+    pub at: Timestamp,
+    /// To be carried out.
+    pub requests: Vec<ActionRequest>,
+    /// Proposed, and refused for now.
+    pub withheld: Vec<Withheld>,
+}

@@ -1,0 +1,50 @@
+//! Policies and their proposals.
+//!
+//! Answers what a policy sees and what it hands on. A policy proposes; it never learns whether it was followed, except
+//! through the knowledge that everybody reads.
+
+use serde::{Deserialize, Serialize};
+
+use crate::actions::Action;
+use crate::{Assessment, InForce, IncidentId, Knowledge, Label, Ledger, Settings, Snapshot, Trial};
+
+/// Everything a policy may look at. All of it is frozen for the tick.
+#[derive(Clone, Copy, Debug)]
+pub struct PolicyView<'a> {
+    /// What is known.
+    pub snapshot: &'a Snapshot,
+    /// What is wrong.
+    pub assessment: &'a Assessment,
+    /// What was learned.
+    pub knowledge: &'a Knowledge,
+    /// What people want.
+    pub settings: &'a Settings,
+    /// What is set.
+    pub in_force: &'a InForce,
+    /// What is under way.
+    pub trials: &'a [Trial],
+    /// What was done lately.
+    pub ledger: &'a Ledger,
+}
+
+/// A coded policy: one file, one line in the catalogue.
+pub trait Policy: Sync {
+    /// Its name.
+    fn name(&self) -> &'static str;
+
+    /// What could be done now. Pushes in a fixed order; never relies on being called every tick.
+    fn propose(&self, view: &PolicyView<'_>, proposals: &mut Vec<Proposal>);
+}
+
+/// What could be done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proposal {
+    /// Who proposes it.
+    pub policy: Label,
+    /// The incident it answers, if any.
+    pub incident: Option<IncidentId>,
+    /// The action.
+    pub action: Action,
+    /// The reason, in one sentence with its numbers.
+    pub why: String,
+}

@@ -1,0 +1,235 @@
+//! Settings.
+//!
+//! Answers what people want of the loop: promises, budgets, envelopes, autonomy. The manifest is translated into this; the
+//! pure rooms read nothing else. Defaults live here because the embedded default manifest is these values.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::actions::ActionClass;
+use crate::{
+    BasisPoints, Micros, Millis, Replicas, SamplingProbability, ServiceName, ServiceObjectives, ServiceSampling,
+};
+
+/// Everything the loop is told by people.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settings {
+    /// How old a reading may be.
+    pub perception: PerceptionSettings,
+    /// What is promised.
+    pub objectives: ObjectiveSettings,
+    /// How much telemetry is wanted.
+    pub sampling: SamplingSettings,
+    /// What may be scaled, and how far.
+    pub scaling: ScalingSettings,
+    /// What may be done without asking.
+    pub autonomy: AutonomySettings,
+    /// How often and how far.
+    pub guards: GuardSettings,
+}
+
+/// How old a reading may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PerceptionSettings {
+    /// Older than this, a reading is stale. Five missed readings at one a second.
+    pub stale_after: Millis,
+    /// Older than this, a signal is forgotten: its target is gone.
+    pub forget_after: Millis,
+    /// Above this share of signals that are not fresh the loop is blind.
+    pub blind_above: BasisPoints,
+}
+
+impl Default for PerceptionSettings {
+    fn default() -> Self {
+        PerceptionSettings {
+            stale_after: Millis::from_secs(5),
+            forget_after: Millis::from_secs(600),
+            blind_above: BasisPoints(5000),
+        }
+    }
+}
+
+/// What is promised.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectiveSettings {
+    /// For services that nobody named.
+    pub default: ServiceObjectives,
+    /// For named ones.
+    pub services: BTreeMap<ServiceName, ServiceObjectives>,
+}
+
+impl ObjectiveSettings {
+    /// The promises of `service`.
+    pub fn of(&self, service: &ServiceName) -> ServiceObjectives {
+        self.services.get(service).copied().unwrap_or(self.default)
+    }
+}
+
+impl Default for ObjectiveSettings {
+    fn default() -> Self {
+        ObjectiveSettings {
+            default: ServiceObjectives {
+                availability: BasisPoints(9900),
+                latency: BasisPoints(9900),
+                latency_threshold: Micros::from_millis(500),
+            },
+            services: BTreeMap::new(),
+        }
+    }
+}
+
+/// How much telemetry is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SamplingSettings {
+    /// Whether the loop moves probabilities at all. When not, `initial` stays.
+    pub adaptive: bool,
+    /// Before the loop has decided anything.
+    pub initial: ServiceSampling,
+    /// No probability is ever set below this.
+    pub floor: SamplingProbability,
+    /// Spans per second the agent may keep, over all services.
+    pub kept_spans_per_second_max: u64,
+    /// The share of received spans the agent may keep; the smaller of both budgets holds.
+    pub kept_share_max: BasisPoints,
+    /// Spans per second that SDKs with a remote sampler may send, over all services.
+    pub received_spans_per_second_max: u64,
+    /// Relative standard error wanted for each service's request count, over `precision_window`.
+    pub relative_error_max: BasisPoints,
+    /// How far the true rank of an estimated 99th percentile may be from 99 %.
+    pub p99_rank_error_max: BasisPoints,
+    /// Over which time estimates must be that good.
+    pub precision_window: Millis,
+}
+
+impl Default for SamplingSettings {
+    fn default() -> Self {
+        SamplingSettings {
+            adaptive: true,
+            initial: ServiceSampling { head: SamplingProbability::ALWAYS, tail: SamplingProbability::ALWAYS },
+            floor: SamplingProbability::from_ppm_saturating(100),
+            kept_spans_per_second_max: 2000,
+            kept_share_max: BasisPoints::ONE,
+            received_spans_per_second_max: 20_000,
+            relative_error_max: BasisPoints(100),
+            p99_rank_error_max: BasisPoints(25),
+            precision_window: Millis::from_secs(600),
+        }
+    }
+}
+
+/// What may be scaled, and how far.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScalingSettings {
+    /// The utilisation that target tracking steers for.
+    pub utilization_target: BasisPoints,
+    /// Differences from the target smaller than this share of it are left alone, as Kubernetes' HPA does.
+    pub tolerance: BasisPoints,
+    /// A reduction waits until no larger number was wanted for this long.
+    pub reduce_after: Millis,
+    /// Named services; what is not named is never scaled.
+    pub services: BTreeMap<ServiceName, ServiceScaling>,
+}
+
+impl Default for ScalingSettings {
+    fn default() -> Self {
+        ScalingSettings {
+            utilization_target: BasisPoints(6000),
+            tolerance: BasisPoints(1000),
+            reduce_after: Millis::from_secs(300),
+            services: BTreeMap::new(),
+        }
+    }
+}
+
+/// The envelope of one service's replicas.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceScaling {
+    /// Never fewer.
+    pub min: Replicas,
+    /// Never more.
+    pub max: Replicas,
+}
+
+/// The ladder: what the loop may do without asking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Autonomy {
+    /// Decide and write down; never act.
+    Observe,
+    /// Ask first.
+    Approve,
+    /// Act.
+    Act,
+}
+
+/// Autonomy per action class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AutonomySettings {
+    /// Of sampling.
+    pub sampling: Autonomy,
+    /// Of scaling.
+    pub scaling: Autonomy,
+    /// Of notifying people.
+    pub notification: Autonomy,
+    /// How long a question to a person stands.
+    pub approval_expires: Millis,
+}
+
+impl AutonomySettings {
+    /// The autonomy of `class`.
+    pub const fn of(&self, class: ActionClass) -> Autonomy {
+        match class {
+            ActionClass::Sampling => self.sampling,
+            ActionClass::Scaling => self.scaling,
+            ActionClass::Notification => self.notification,
+        }
+    }
+}
+
+impl Default for AutonomySettings {
+    fn default() -> Self {
+        AutonomySettings {
+            sampling: Autonomy::Act,
+            scaling: Autonomy::Observe,
+            notification: Autonomy::Act,
+            approval_expires: Millis::from_secs(900),
+        }
+    }
+}
+
+/// At most so many actions in so much time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RateBudget {
+    /// How many.
+    pub actions_max: u32,
+    /// In how much time.
+    pub window: Millis,
+}
+
+/// How often and how far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GuardSettings {
+    /// Actions on one target.
+    pub per_target: RateBudget,
+    /// Scaling actions together.
+    pub scaling: RateBudget,
+    /// Actions of any kind together.
+    pub global: RateBudget,
+    /// One scaling action multiplies or divides replicas by at most this, in basis points.
+    pub replica_factor_max: BasisPoints,
+    /// One sampling action multiplies or divides a probability by at most this, in basis points.
+    pub sampling_factor_max: BasisPoints,
+}
+
+impl Default for GuardSettings {
+    fn default() -> Self {
+        GuardSettings {
+            per_target: RateBudget { actions_max: 30, window: Millis::from_secs(600) },
+            scaling: RateBudget { actions_max: 6, window: Millis::from_secs(60) },
+            global: RateBudget { actions_max: 60, window: Millis::from_secs(60) },
+            replica_factor_max: BasisPoints(20_000),
+            sampling_factor_max: BasisPoints(100_000),
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! Signals, observations and readings.
+//!
+//! Answers what one reading is: of what, in which unit, how old it may become. Does not judge a value. Absence is a
+//! variant, never a zero: "no data" and "no traffic" are different worlds.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Millis, Target, Timestamp};
+
+/// A quantity that is observed. Closed on purpose: each has its unit and its worse direction written beside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Indicator {
+    /// Requests that entered the target, since its source started.
+    RequestsTotal,
+    /// Requests that failed.
+    ErrorsTotal,
+    /// Requests slower than the target's latency objective.
+    SlowTotal,
+    /// Median latency of the last interval.
+    LatencyP50,
+    /// 99th percentile of latency of the last interval.
+    LatencyP99,
+    /// Share of the target's capacity in use.
+    Utilization,
+    /// Instances now serving.
+    ReplicasReady,
+    /// Spans that arrived at this agent.
+    SpansReceivedTotal,
+    /// Spans kept, for whatever reason.
+    SpansKeptTotal,
+    /// Spans kept because of what they are (an error, slow), not by chance.
+    SpansKeptByRuleTotal,
+    /// The head-sampling probability that the target's sampler last fetched.
+    HeadProbability,
+}
+
+/// How the values of an indicator follow each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IndicatorKind {
+    /// Observed as a running total; appears in a snapshot as a rate in thousandths per second.
+    Counter,
+    /// Observed and read as it is.
+    Gauge,
+}
+
+/// The unit of a reading as it stands in a snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unit {
+    /// Thousandths of an event per second.
+    MilliPerSecond,
+    /// Microseconds.
+    Micros,
+    /// Hundredths of a percent.
+    BasisPoints,
+    /// Parts per million.
+    Ppm,
+    /// A plain count.
+    Count,
+    /// Hundredths of "the error budget lasts exactly its period".
+    CentiBurn,
+}
+
+/// Which way is worse, for projecting a stale reading pessimistically.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// A higher value is worse.
+    HigherIsWorse,
+    /// Neither way is worse.
+    Neutral,
+}
+
+impl Indicator {
+    /// Counter or gauge.
+    pub const fn kind(self) -> IndicatorKind {
+        match self {
+            Indicator::RequestsTotal
+            | Indicator::ErrorsTotal
+            | Indicator::SlowTotal
+            | Indicator::SpansReceivedTotal
+            | Indicator::SpansKeptTotal
+            | Indicator::SpansKeptByRuleTotal => IndicatorKind::Counter,
+            Indicator::LatencyP50
+            | Indicator::LatencyP99
+            | Indicator::Utilization
+            | Indicator::ReplicasReady
+            | Indicator::HeadProbability => IndicatorKind::Gauge,
+        }
+    }
+
+    /// The unit of a reading in a snapshot.
+    pub const fn unit(self) -> Unit {
+        match self {
+            Indicator::LatencyP50 | Indicator::LatencyP99 => Unit::Micros,
+            Indicator::Utilization => Unit::BasisPoints,
+            Indicator::ReplicasReady => Unit::Count,
+            Indicator::HeadProbability => Unit::Ppm,
+            _ => Unit::MilliPerSecond,
+        }
+    }
+
+    /// Which way is worse.
+    pub const fn direction(self) -> Direction {
+        match self {
+            Indicator::ErrorsTotal
+            | Indicator::SlowTotal
+            | Indicator::LatencyP50
+            | Indicator::LatencyP99
+            | Indicator::Utilization => Direction::HigherIsWorse,
+            _ => Direction::Neutral,
+        }
+    }
+
+    /// The name used in logs, metrics and explanations.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Indicator::RequestsTotal => "requests",
+            Indicator::ErrorsTotal => "errors",
+            Indicator::SlowTotal => "slow requests",
+            Indicator::LatencyP50 => "latency p50",
+            Indicator::LatencyP99 => "latency p99",
+            Indicator::Utilization => "utilization",
+            Indicator::ReplicasReady => "replicas",
+            Indicator::SpansReceivedTotal => "spans received",
+            Indicator::SpansKeptTotal => "spans kept",
+            Indicator::SpansKeptByRuleTotal => "spans kept by rule",
+            Indicator::HeadProbability => "head probability",
+        }
+    }
+}
+
+impl Unit {
+    /// Renders `value` for people.
+    pub fn render(self, value: u64) -> String {
+        match self {
+            Unit::MilliPerSecond => format!("{}.{}/s", value / 1000, value % 1000 / 100),
+            Unit::Micros => crate::Micros(value).to_string(),
+            Unit::BasisPoints => format!("{}.{} %", value / 100, value % 100 / 10),
+            Unit::Ppm => crate::SamplingProbability::from_ppm_saturating(value).to_string(),
+            Unit::Count => value.to_string(),
+            Unit::CentiBurn => format!("{}.{}x", value / 100, value % 100 / 10),
+        }
+    }
+}
+
+/// One named series of one target.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Signal {
+    /// Whose.
+    pub target: Target,
+    /// Which quantity.
+    pub indicator: Indicator,
+}
+
+impl Signal {
+    /// The signal `indicator` of `target`.
+    pub const fn new(target: Target, indicator: Indicator) -> Signal {
+        Signal { target, indicator }
+    }
+}
+
+impl fmt::Display for Signal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {}", self.indicator.as_str(), self.target)
+    }
+}
+
+/// One reading of a signal, as it arrives: a total for counters, the value itself for gauges.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Observation {
+    /// A signal was read.
+    Measured {
+        /// Which signal.
+        signal: Signal,
+        /// The total (counter) or the value (gauge), in the indicator's unit.
+        value: u64,
+        /// When it was true at the source.
+        at: Timestamp,
+    },
+    /// One service was seen calling another.
+    Called {
+        /// Who called.
+        caller: crate::ServiceName,
+        /// Who was called.
+        callee: crate::ServiceName,
+        /// Calls since the source started.
+        total: u64,
+        /// When it was true at the source.
+        at: Timestamp,
+    },
+}
+
+impl Observation {
+    /// A measurement of `indicator` of `target`.
+    pub const fn new(target: Target, indicator: Indicator, value: u64, at: Timestamp) -> Observation {
+        Observation::Measured { signal: Signal { target, indicator }, value, at }
+    }
+}
+
+/// What a snapshot says of a signal. Counters read as rates in thousandths per second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reading {
+    /// Young enough to act on.
+    Fresh {
+        /// In the indicator's unit.
+        value: u64,
+    },
+    /// Known once, too old to act on.
+    Stale {
+        /// The last value known.
+        last: u64,
+        /// The value projected to its worst case at this age; what a cautious reader uses.
+        worst: u64,
+        /// How old.
+        age: Millis,
+    },
+    /// Not known.
+    Missing {
+        /// Why not.
+        why: MissingReason,
+    },
+}
+
+impl Reading {
+    /// The value, if it is fresh.
+    pub const fn fresh(self) -> Option<u64> {
+        match self {
+            Reading::Fresh { value } => Some(value),
+            Reading::Stale { .. } | Reading::Missing { .. } => None,
+        }
+    }
+
+    /// The value, pessimistically projected when stale.
+    pub const fn worst_case(self) -> Option<u64> {
+        match self {
+            Reading::Fresh { value } => Some(value),
+            Reading::Stale { worst, .. } => Some(worst),
+            Reading::Missing { .. } => None,
+        }
+    }
+}
+
+/// Why there is no reading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MissingReason {
+    /// No source has ever reported it.
+    NeverObserved,
+    /// A rate needs two totals; there is one.
+    OneTotalOnly,
+}

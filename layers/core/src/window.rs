@@ -1,0 +1,247 @@
+//! Counts over sliding windows.
+//!
+//! Answers how many requests, failures and slow ones the last minute, hour or three days had, in bounded memory. Does not
+//! know objectives. Buckets are used rather than decaying averages because the burn rates of the Google SRE workbook are
+//! defined on windows with an edge.
+
+use std::collections::VecDeque;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{BasisPoints, Millis, ObjectiveKind, Timestamp};
+
+/// The windows every service's requests are counted over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Window {
+    /// The last 15 s: what is happening now; judges trials.
+    Now,
+    /// The last minute.
+    Minute,
+    /// The last five minutes.
+    FiveMinutes,
+    /// The last half hour.
+    HalfHour,
+    /// The last hour.
+    Hour,
+    /// The last six hours.
+    SixHours,
+    /// The last three days.
+    ThreeDays,
+}
+
+impl Window {
+    /// All windows, shortest first.
+    pub const ALL: [Window; 7] = [
+        Window::Now,
+        Window::Minute,
+        Window::FiveMinutes,
+        Window::HalfHour,
+        Window::Hour,
+        Window::SixHours,
+        Window::ThreeDays,
+    ];
+
+    /// The window's length.
+    pub const fn length(self) -> Millis {
+        match self {
+            Window::Now => Millis::from_secs(15),
+            Window::Minute => Millis::from_secs(60),
+            Window::FiveMinutes => Millis::from_secs(300),
+            Window::HalfHour => Millis::from_secs(1800),
+            Window::Hour => Millis::from_secs(3600),
+            Window::SixHours => Millis::from_secs(6 * 3600),
+            Window::ThreeDays => Millis::from_secs(72 * 3600),
+        }
+    }
+}
+
+/// Requests and what became of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Requests.
+    pub requests: u64,
+    /// Of these, failed.
+    pub errors: u64,
+    /// Of these, slower than the latency objective.
+    pub slow: u64,
+}
+
+impl Counts {
+    /// How many broke the promise of `kind`.
+    pub const fn bad(self, kind: ObjectiveKind) -> u64 {
+        match kind {
+            ObjectiveKind::Availability => self.errors,
+            ObjectiveKind::Latency => self.slow,
+        }
+    }
+
+    /// The share that broke the promise of `kind`.
+    pub fn bad_ratio(self, kind: ObjectiveKind) -> BasisPoints {
+        BasisPoints::from_ratio(self.bad(kind), self.requests)
+    }
+
+    fn add(&mut self, other: Counts) {
+        self.requests += other.requests;
+        self.errors += other.errors;
+        self.slow += other.slow;
+    }
+
+    fn remove(&mut self, other: Counts) {
+        self.requests -= other.requests;
+        self.errors -= other.errors;
+        self.slow -= other.slow;
+    }
+}
+
+/// The sums of one service over every [`Window`], at one instant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WindowCounts {
+    sums: [Counts; Window::ALL.len()],
+}
+
+impl WindowCounts {
+    /// The sums over `window`.
+    pub const fn over(&self, window: Window) -> Counts {
+        self.sums[window as usize]
+    }
+}
+
+/// Running sums over every [`Window`] of one service.
+///
+/// Three rings of growing bucket length hold at most 60 + 360 + 864 buckets, so a service costs about 30 KiB however
+/// long the agent runs. A window may therefore reach back up to one bucket further than its length.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CountsRing {
+    fine: Ring<1000>,
+    middle: Ring<10_000>,
+    coarse: Ring<300_000>,
+}
+
+impl CountsRing {
+    /// Adds what happened up to `at`.
+    pub fn push(&mut self, at: Timestamp, counts: Counts) {
+        self.fine.push(at, counts);
+        self.middle.push(at, counts);
+        self.coarse.push(at, counts);
+    }
+
+    /// The sums over every window that ends at `now`.
+    pub fn freeze(&mut self, now: Timestamp) -> WindowCounts {
+        let mut frozen = WindowCounts::default();
+        for window in Window::ALL {
+            frozen.sums[window as usize] = match window {
+                Window::Now => self.fine.sum(0, now, window.length()),
+                Window::Minute => self.fine.sum(1, now, window.length()),
+                Window::FiveMinutes => self.middle.sum(0, now, window.length()),
+                Window::HalfHour => self.middle.sum(1, now, window.length()),
+                Window::Hour => self.middle.sum(2, now, window.length()),
+                Window::SixHours => self.coarse.sum(0, now, window.length()),
+                Window::ThreeDays => self.coarse.sum(1, now, window.length()),
+            };
+        }
+        frozen
+    }
+}
+
+/// Buckets of `BUCKET_MS`, with a running sum for each of up to three windows; the longest window drops buckets for good.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Ring<const BUCKET_MS: u64> {
+    /// Bucket number and its counts, oldest first. `first` is the sequence number of the front.
+    buckets: VecDeque<(u64, Counts)>,
+    first: u64,
+    /// For each window: the sequence number of the oldest bucket in its sum, and the sum.
+    sums: [(u64, Counts); 3],
+}
+
+impl<const BUCKET_MS: u64> Ring<BUCKET_MS> {
+    fn push(&mut self, at: Timestamp, counts: Counts) {
+        let number = at.as_millis() / BUCKET_MS;
+        match self.buckets.back_mut() {
+            Some((last, sum)) if *last >= number => sum.add(counts),
+            _ => self.buckets.push_back((number, counts)),
+        }
+        for (_, sum) in &mut self.sums {
+            sum.add(counts);
+        }
+    }
+
+    fn sum(&mut self, slot: usize, now: Timestamp, length: Millis) -> Counts {
+        let oldest = (now.as_millis().saturating_sub(length.0)) / BUCKET_MS;
+        let (start, sum) = &mut self.sums[slot];
+        while let Some(&(number, counts)) = self.buckets.get((*start - self.first) as usize) {
+            if number >= oldest {
+                break;
+            }
+            sum.remove(counts);
+            *start += 1;
+        }
+        let result = *sum;
+        self.forget();
+        result
+    }
+
+    /// Drops the buckets that every window has left behind. Unused slots follow the slowest used one.
+    fn forget(&mut self) {
+        let used = match BUCKET_MS {
+            10_000 => 3,
+            _ => 2,
+        };
+        let keep = self.sums[..used].iter().map(|(start, _)| *start).min().unwrap_or(self.first);
+        while self.first < keep {
+            self.buckets.pop_front();
+            self.first += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one_a_second(ring: &mut CountsRing, from_s: u64, to_s: u64, errors: u64) {
+        for second in from_s..to_s {
+            ring.push(Timestamp(second * 1000), Counts { requests: 1, errors, slow: 0 });
+        }
+    }
+
+    /// Scenario: one request a second for two hours, all failing in the last ten minutes.
+    /// Guarantees: each window holds its own share, and the hour never counts what the hour before it saw.
+    #[test]
+    fn each_window_sees_its_own_past() {
+        let mut ring = CountsRing::default();
+        one_a_second(&mut ring, 0, 6600, 0);
+        ring.freeze(Timestamp(6_600_000));
+        one_a_second(&mut ring, 6600, 7200, 1);
+        let frozen = ring.freeze(Timestamp(7_200_000));
+        assert_eq!(frozen.over(Window::Now), Counts { requests: 15, errors: 15, slow: 0 });
+        assert_eq!(frozen.over(Window::Minute).errors, 60);
+        assert_eq!(frozen.over(Window::FiveMinutes), Counts { requests: 300, errors: 300, slow: 0 });
+        assert_eq!(frozen.over(Window::Hour), Counts { requests: 3600, errors: 600, slow: 0 });
+        assert_eq!(frozen.over(Window::SixHours).requests, 7200);
+    }
+
+    /// Scenario: ten days of traffic.
+    /// Guarantees: memory stays within the bound the type promises.
+    #[test]
+    fn memory_is_bounded() {
+        let mut ring = CountsRing::default();
+        for minute in 0..14_400 {
+            ring.push(Timestamp(minute * 60_000), Counts { requests: 60, errors: 0, slow: 0 });
+            ring.freeze(Timestamp(minute * 60_000));
+        }
+        assert!(ring.fine.buckets.len() <= 61);
+        assert!(ring.middle.buckets.len() <= 361);
+        assert!(ring.coarse.buckets.len() <= 865);
+    }
+
+    /// Scenario: a source reports late, for a second that has already been counted.
+    /// Guarantees: the requests are counted in the newest bucket rather than lost.
+    #[test]
+    fn late_counts_are_not_lost() {
+        let mut ring = CountsRing::default();
+        one_a_second(&mut ring, 0, 10, 0);
+        ring.push(Timestamp(3000), Counts { requests: 5, errors: 0, slow: 0 });
+        assert_eq!(ring.freeze(Timestamp(10_000)).over(Window::Minute).requests, 15);
+    }
+}

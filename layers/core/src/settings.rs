@@ -32,7 +32,7 @@ pub struct Settings {
 /// How old a reading may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PerceptionSettings {
-    /// Older than this, a reading is stale. Five missed readings at one a second.
+    /// Older than this, a reading is stale. Three of the SDKs' default export intervals of 5 s.
     pub stale_after: Millis,
     /// Older than this, a signal is forgotten: its target is gone.
     pub forget_after: Millis,
@@ -43,7 +43,7 @@ pub struct PerceptionSettings {
 impl Default for PerceptionSettings {
     fn default() -> Self {
         PerceptionSettings {
-            stale_after: Millis::from_secs(5),
+            stale_after: Millis::from_secs(15),
             forget_after: Millis::from_secs(600),
             blind_above: BasisPoints(5000),
         }

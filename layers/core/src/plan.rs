@@ -147,6 +147,8 @@ pub struct Plan {
     pub at: Timestamp,
     /// To be carried out.
     pub requests: Vec<ActionRequest>,
+    /// Decided earlier, approved by a person since, and still let through by every guard.
+    pub approved: Vec<ActionId>,
     /// Proposed, and refused for now.
     pub withheld: Vec<Withheld>,
 }

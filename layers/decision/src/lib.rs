@@ -18,16 +18,28 @@ pub use crate::guards::CATALOGUE;
 /// Proposals looked at per tick. More than the global rate budget could ever let pass; the rest waits for the next tick.
 const PROPOSALS_MAX: usize = 4096;
 
-/// Plans the tick of `view`. Requests are numbered from `next_action` on.
-pub fn plan(view: PolicyView<'_>, policies: &[&'static dyn Policy], regime: Regime, next_action: ActionId) -> Plan {
-    let mut proposals = Vec::new();
-    for policy in policies {
-        policy.propose(&view, &mut proposals);
-        proposals.truncate(PROPOSALS_MAX);
-    }
+/// What a plan is made from.
+#[derive(Clone, Copy)]
+pub struct Inputs<'a> {
+    /// What policies see.
+    pub view: PolicyView<'a>,
+    /// The policies, in order.
+    pub policies: &'a [&'static dyn Policy],
+    /// The regime of this tick.
+    pub regime: Regime,
+    /// The number of the first request.
+    pub next_action: ActionId,
+    /// Requests that a person has approved since the last tick.
+    pub approved: &'a [&'a ActionRequest],
+}
+
+/// Plans one tick.
+pub fn plan(inputs: Inputs<'_>) -> Plan {
+    let Inputs { view, regime, .. } = inputs;
     let mut plan = Plan { at: view.snapshot.at, ..Plan::default() };
+    recheck(&inputs, &mut plan);
     let mut allowed = Vec::new();
-    for proposal in proposals {
+    for proposal in proposals(&inputs) {
         match refusal(&proposal, &GuardView { view, accepted: &[], regime }) {
             Some((guard, refusal)) => plan.withheld.push(withhold(proposal, guard, refusal)),
             None => allowed.push(proposal),
@@ -35,7 +47,7 @@ pub fn plan(view: PolicyView<'_>, policies: &[&'static dyn Policy], regime: Regi
     }
     let (chosen, passed_over) = choice::choose(allowed, view.knowledge, view.assessment);
     plan.withheld.extend(passed_over);
-    let mut id = next_action;
+    let mut id = inputs.next_action;
     for choice in chosen {
         // Once more, now that the requests before it have spent some of the budgets.
         match refusal(&choice.proposal, &GuardView { view, accepted: &plan.requests, regime }) {
@@ -49,10 +61,34 @@ pub fn plan(view: PolicyView<'_>, policies: &[&'static dyn Policy], regime: Regi
     plan
 }
 
-/// Whether a request that was decided earlier, and has waited for a person since, would still be let through.
-pub fn recheck(request: &ActionRequest, view: PolicyView<'_>, regime: Regime) -> Option<(Label, Refusal)> {
-    let candidate = Candidate { action: &request.action, id: Some(request.id) };
-    first_refusal(&candidate, &GuardView { view, accepted: &[], regime })
+fn proposals(inputs: &Inputs<'_>) -> Vec<Proposal> {
+    let mut proposals = Vec::new();
+    for policy in inputs.policies {
+        policy.propose(&inputs.view, &mut proposals);
+        proposals.truncate(PROPOSALS_MAX);
+    }
+    proposals
+}
+
+/// A request that has waited for a person meets a world that has moved on; every guard is asked again.
+fn recheck(inputs: &Inputs<'_>, plan: &mut Plan) {
+    for request in inputs.approved {
+        let candidate = Candidate { action: &request.action, id: Some(request.id) };
+        let view = GuardView { view: inputs.view, accepted: &[], regime: inputs.regime };
+        match first_refusal(&candidate, &view) {
+            None => plan.approved.push(request.id),
+            Some((guard, refusal)) => plan.withheld.push(withhold(as_proposal(request), guard, refusal)),
+        }
+    }
+}
+
+fn as_proposal(request: &ActionRequest) -> Proposal {
+    Proposal {
+        policy: request.policy.clone(),
+        incident: request.incident.map(|(id, _)| id),
+        action: request.action.clone(),
+        why: request.why.clone(),
+    }
 }
 
 fn refusal(proposal: &Proposal, view: &GuardView<'_>) -> Option<(Label, Refusal)> {

@@ -198,8 +198,7 @@ impl Driver {
 
     fn reconfigure(&mut self, settings: Box<Settings>) {
         self.absorb(Event::Reconfigured(settings));
-        let control = self.mind.control();
-        self.hands.sampler.follow(control.settings(), control.in_force());
+        self.hands.sampler.follow(self.mind.control().settings());
         self.publish();
     }
 

@@ -16,10 +16,10 @@ use axum::routing::get;
 use homeostat_core::{Indicator, Regime, ServiceName, Target};
 use tokio::sync::watch;
 
-use crate::data_plane::{Aggregates, DataPlane, Red, Stats};
+use crate::data_plane::{Aggregates, DataPlane, Exported, Red, Stats};
 use crate::view::{Durations, EffectKind, LoopView, Trouble, VERDICTS};
-use exposition::Exposition;
 use exposition::Kind::{Counter, Gauge};
+use exposition::{Exposition, Kind};
 
 /// Services with a series of their own. A host runs tens; beyond this the rest is one series, `_other`.
 const SERVICES_MAX: usize = 200;
@@ -127,17 +127,44 @@ fn latencies(page: &mut Exposition, view: &LoopView) {
 }
 
 fn data_plane(page: &mut Exposition, stats: &Stats) {
-    for family in stats.families() {
-        let kind = if family.name.ends_with("_total") { Counter } else { Gauge };
-        let mut out = page.family(family.name, kind, family.help);
-        match family.samples.as_slice() {
-            [(labels, value)] if labels.is_empty() => out.plain(*value),
-            samples => {
-                for (labels, value) in samples {
-                    let labels: Vec<(&str, &str)> = labels.iter().map(|(name, text)| (*name, text.as_str())).collect();
-                    out.sample(&labels, *value);
-                }
-            }
+    page.family("homeostat_otlp_requests_total", Counter, "Export requests that reached the OTLP doors.")
+        .plain(stats.requests);
+    let refused = "Export requests refused as a whole, by reason.";
+    page.family("homeostat_otlp_requests_refused_total", Counter, refused).by("reason", &stats.requests_refused);
+    page.family("homeostat_spans_received_total", Counter, "Spans received.").plain(stats.spans_received);
+    page.family("homeostat_spans_rejected_total", Counter, "Spans with invalid ids.").plain(stats.spans_rejected);
+    page.family("homeostat_data_points_received_total", Counter, "Metric data points received.")
+        .plain(stats.data_points_accepted);
+    page.family("homeostat_log_records_received_total", Counter, "Log records received.")
+        .plain(stats.log_records_accepted);
+    page.family("homeostat_spans_kept_total", Counter, "Spans kept, by rule.").by("rule", &stats.spans_kept);
+    page.family("homeostat_spans_dropped_total", Counter, "Spans not kept by the sampler, by reason.")
+        .by("reason", &stats.spans_unsampled);
+    page.family("homeostat_spans_undecided", Gauge, "Spans whose trace is not decided yet.")
+        .plain(stats.spans_undecided);
+    page.family("homeostat_traces_decided_total", Counter, "Traces decided, by what made the decision due.")
+        .by("due", &stats.traces_decided);
+    page.family("homeostat_buffer_bytes", Gauge, "Bytes of traces not decided yet.").plain(stats.buffer_bytes);
+    exporters(page, stats);
+}
+
+fn exporters(page: &mut Exposition, stats: &Stats) {
+    let counts: [(&'static str, Kind, &str, fn(&Exported) -> u64); 4] = [
+        ("homeostat_export_items_total", Counter, "Items the destination accepted.", |out| out.items_exported),
+        ("homeostat_export_failures_total", Counter, "Export attempts that failed.", |out| out.failures),
+        ("homeostat_export_queue_items", Gauge, "Items waiting or being sent.", |out| out.items_queued),
+        ("homeostat_export_queue_bytes", Gauge, "Bytes waiting or being sent.", |out| out.queue_bytes),
+    ];
+    for (name, kind, help, read) in counts {
+        let mut family = page.family(name, kind, help);
+        for out in &stats.exporters {
+            family.sample(&[("exporter", &out.name)], read(out));
+        }
+    }
+    let mut family = page.family("homeostat_export_dropped_total", Counter, "Items given up, by reason.");
+    for out in &stats.exporters {
+        for (reason, count) in &out.items_dropped {
+            family.sample(&[("exporter", &out.name), ("reason", reason)], *count);
         }
     }
 }

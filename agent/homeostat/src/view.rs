@@ -35,6 +35,23 @@ pub(crate) struct LoopView {
     pub(crate) counts: LoopCounts,
 }
 
+impl LoopView {
+    /// The view until the first tick.
+    pub(crate) fn before_the_first_tick(settings: &Settings) -> LoopView {
+        LoopView {
+            regime: Regime::Starting,
+            record: None,
+            trials: Arc::new([]),
+            decisions: Arc::default(),
+            settings: Arc::new(settings.clone()),
+            in_force: Arc::default(),
+            knowledge: Arc::default(),
+            trouble: None,
+            counts: LoopCounts::default(),
+        }
+    }
+}
+
 /// Something is broken, and the agent does not act because of it. The data plane goes on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -28,9 +28,10 @@ impl Sampler {
         self.publish_next();
     }
 
-    /// Follows new settings; what was set per service stays as the loop has it in force.
-    pub(crate) fn follow(&mut self, settings: &Settings, in_force: &InForce) {
-        self.plan = plan(settings, in_force, self.plan.generation);
+    /// Follows new settings; what was set per service stays, also where the loop has not yet read the report of it.
+    pub(crate) fn follow(&mut self, settings: &Settings) {
+        let set = InForce { sampling: std::mem::take(&mut self.plan.services) };
+        self.plan = plan(settings, &set, self.plan.generation);
         self.publish_next();
     }
 

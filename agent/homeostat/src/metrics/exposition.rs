@@ -4,6 +4,7 @@
 //! measured. Written plainly: `prometheus-client` writes OpenMetrics only, whose counter families lack `_total` in HELP and
 //! TYPE, which the classic parser of Prometheus scrapers and promtool reads as samples without metadata.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// How a family's values follow each other.
@@ -65,6 +66,13 @@ impl Family<'_> {
     /// A sample without labels.
     pub(crate) fn plain(self, value: impl Into<Value>) {
         writeln!(self.text, "{} {}", self.name, value.into().0).expect(MEMORY);
+    }
+
+    /// One sample for each reason.
+    pub(crate) fn by(mut self, label: &str, counts: &BTreeMap<String, u64>) {
+        for (reason, count) in counts {
+            self.sample(&[(label, reason)], *count);
+        }
     }
 
     /// A sample with labels.

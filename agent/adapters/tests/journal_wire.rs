@@ -1,6 +1,10 @@
 //! The wire form: pinned, deterministic, and strict about what it does not know.
 
-#![allow(missing_docs)]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    reason = "a test binary has no public items, and a failed unwrap is a failed test"
+)]
 
 #[allow(dead_code, reason = "each test binary uses a part of the samples")]
 mod common;

@@ -15,8 +15,8 @@ use super::ActuatorError;
 use crate::endpoint::ScaleEndpoint;
 use crate::http_client::HttpClient;
 
-/// How long a scale endpoint may take to accept a number. Accepting is all it must do; half of the ten seconds in which
-/// the loop expects a report is left for everything else.
+/// How long a scale endpoint may take to accept a number. Accepting is all it must do: the replicas may become ready later,
+/// and the loop waits a minute for the report.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]

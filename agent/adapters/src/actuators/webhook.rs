@@ -18,8 +18,8 @@ use crate::http_client::HttpClient;
 /// How long one attempt may take.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The pauses between attempts, so there is one attempt more than pauses. All attempts together end within about ten
-/// seconds, when the loop stops waiting for a report.
+/// The pauses between attempts, so there is one attempt more than pauses. All attempts together end within ten
+/// seconds, well before the half minute after which the loop stops waiting for a report.
 const PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from_millis(600)];
 
 /// What is told.

@@ -40,6 +40,14 @@ enum Oldest {
     Event { key: (u64, u64), at: u64 },
 }
 
+impl Oldest {
+    fn at(&self) -> u64 {
+        match self {
+            Oldest::Record { at, .. } | Oldest::Event { at, .. } => *at,
+        }
+    }
+}
+
 /// Deletes what is beyond `retention`. `first_kept` is the key of the first event of this commit.
 pub(super) fn prune(
     txn: &WriteTransaction,
@@ -52,8 +60,7 @@ pub(super) fn prune(
     let mut bytes = tables::number(txn, "bytes")?;
     for _ in 0..DELETIONS_PER_COMMIT_MAX {
         let Some(oldest) = oldest(txn, &kept, first_kept)? else { break };
-        let (Oldest::Record { at, .. } | Oldest::Event { at, .. }) = oldest;
-        let is_old = at.saturating_add(retention.age_max.0) < entry.record.at.0;
+        let is_old = oldest.at().saturating_add(retention.age_max.0) < entry.record.at.0;
         if !is_old && bytes <= retention.bytes_max {
             break;
         }
@@ -74,31 +81,27 @@ fn ticks_of_open_trials(txn: &WriteTransaction, checkpoint: &Checkpoint) -> Resu
     Ok(ticks)
 }
 
+/// Of record and event the older one; of the same time the event, which came in before the record came out.
 fn oldest(txn: &WriteTransaction, kept: &BTreeSet<u64>, first_kept: (u64, u64)) -> Result<Option<Oldest>, Trouble> {
-    let event = oldest_event(txn, first_kept)?;
     let record = oldest_record(txn, kept)?;
-    Ok(match (record, event) {
-        (Some((tick, at)), Some((_, event_at))) if at < event_at => Some(Oldest::Record { tick, at }),
-        (_, Some((key, at))) => Some(Oldest::Event { key, at }),
-        (Some((tick, at)), None) => Some(Oldest::Record { tick, at }),
-        (None, None) => None,
-    })
+    let event = oldest_event(txn, first_kept)?;
+    Ok(event.into_iter().chain(record).min_by_key(Oldest::at))
 }
 
-fn oldest_record(txn: &WriteTransaction, kept: &BTreeSet<u64>) -> Result<Option<(u64, u64)>, Trouble> {
+fn oldest_record(txn: &WriteTransaction, kept: &BTreeSet<u64>) -> Result<Option<Oldest>, Trouble> {
     for row in txn.open_table(RECORDS)?.iter()? {
         let (tick, row) = row?;
         if !kept.contains(&tick.value()) {
-            return Ok(Some((tick.value(), row.value().0)));
+            return Ok(Some(Oldest::Record { tick: tick.value(), at: row.value().0 }));
         }
     }
     Ok(None)
 }
 
-fn oldest_event(txn: &WriteTransaction, first_kept: (u64, u64)) -> Result<Option<((u64, u64), u64)>, Trouble> {
+fn oldest_event(txn: &WriteTransaction, first_kept: (u64, u64)) -> Result<Option<Oldest>, Trouble> {
     let events = txn.open_table(EVENTS)?;
     let first = events.first()?.map(|(key, row)| (key.value(), row.value().0));
-    Ok(first.filter(|(key, _)| *key < first_kept))
+    Ok(first.filter(|(key, _)| *key < first_kept).map(|(key, at)| Oldest::Event { key, at }))
 }
 
 /// Deletes an entry and says what it cost.

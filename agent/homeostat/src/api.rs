@@ -163,11 +163,28 @@ async fn journal(State(state): State<ApiState>, Query(query): Query<JournalQuery
     Ok(Json(records))
 }
 
-async fn explanation(State(state): State<ApiState>, Path(id): Path<String>) -> Result<Response, Refusal> {
+#[derive(Deserialize)]
+struct ExplainQuery {
+    /// `text` asks for what `homeostat explain` prints.
+    #[serde(rename = "as")]
+    form: Option<String>,
+}
+
+async fn explanation(
+    State(state): State<ApiState>,
+    Path(id): Path<String>,
+    Query(query): Query<ExplainQuery>,
+) -> Result<Response, Refusal> {
     let subject = Subject::parse(&id).map_err(|why| Refusal(StatusCode::BAD_REQUEST, format!("{id}: {why}")))?;
     let found = in_background(move || explain(&state.journal, subject)).await?;
     let unknown = || Refusal(StatusCode::NOT_FOUND, format!("the journal knows nothing of {subject}"));
-    found.map(|explanation| Json(explanation).into_response()).ok_or_else(unknown)
+    let explanation = found.ok_or_else(unknown)?;
+    if query.form.as_deref() != Some("text") {
+        return Ok(Json(explanation).into_response());
+    }
+    let mut text = Vec::new();
+    explanation.write(&mut text).expect("writing to memory does not fail");
+    Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response())
 }
 
 /// The journal blocks, so it is read beside the tasks that must not.

@@ -81,11 +81,6 @@ impl AgentClient {
         serde_json::from_slice(&body).map_err(strange)
     }
 
-    /// Reads JSON without looking into it.
-    pub(crate) async fn get_text(&self, path: &str) -> Result<Bytes, ClientError> {
-        self.ask(Method::GET, path).await
-    }
-
     /// Steers.
     pub(crate) async fn post<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
         let body = self.ask(Method::POST, path).await?;

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::{PoisonError, RwLock};
 
 use homeostat_core::{Millis, Observation, SamplingPlan, Timestamp};
 use homeostat_pipeline::{
@@ -20,8 +21,11 @@ use crate::manifest::{ExporterSpec, Manifest, Protocol, TelemetryKind};
 const SHUTDOWN_WITHIN: Millis = Millis::from_secs(4);
 
 /// The running data plane.
+///
+/// The pipeline is behind a lock because it is taken out when the agent stops, while connections to the API may still look
+/// at it; they then see nothing. Readers never wait for each other.
 pub(crate) struct DataPlane {
-    pipeline: Pipeline,
+    pipeline: RwLock<Option<Pipeline>>,
 }
 
 impl DataPlane {
@@ -36,42 +40,50 @@ impl DataPlane {
             exporters: manifest.exporters.iter().map(exporter).collect(),
             ..PipelineConfig::default()
         };
-        Ok(DataPlane { pipeline: Pipeline::start(config, plan).await? })
+        let pipeline = Pipeline::start(config, plan).await?;
+        Ok(DataPlane { pipeline: RwLock::new(Some(pipeline)) })
     }
 
     /// Where OTLP over gRPC is taken.
     pub(crate) fn grpc_addr(&self) -> Option<SocketAddr> {
-        self.pipeline.grpc_addr()
+        self.read(Pipeline::grpc_addr)
     }
 
     /// Where OTLP over HTTP is taken.
     pub(crate) fn http_addr(&self) -> Option<SocketAddr> {
-        self.pipeline.http_addr()
+        self.read(Pipeline::http_addr)
     }
 
     /// Samples after `plan` from now on.
     pub(crate) fn set_plan(&self, plan: SamplingPlan) {
-        self.pipeline.set_plan(plan);
+        self.read(|pipeline| pipeline.set_plan(plan));
     }
 
     /// What the loop perceives of it.
     pub(crate) fn observe(&self, now: Timestamp) -> Vec<Observation> {
-        self.pipeline.observe(now)
+        self.read(|pipeline| pipeline.observe(now))
     }
 
     /// Exact counts of everything that arrived.
     pub(crate) fn aggregates(&self) -> Aggregates {
-        Aggregates::from(self.pipeline.aggregates())
+        self.read(|pipeline| Aggregates::from(pipeline.aggregates()))
     }
 
     /// What it has done.
     pub(crate) fn stats(&self) -> Stats {
-        Stats::from(self.pipeline.stats())
+        self.read(|pipeline| Stats::from(pipeline.stats()))
     }
 
     /// Sends what is left, for a bounded time, and closes the doors.
-    pub(crate) async fn shutdown(self) {
-        self.pipeline.shutdown(SHUTDOWN_WITHIN).await;
+    pub(crate) async fn shutdown(&self) {
+        let pipeline = self.pipeline.write().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(pipeline) = pipeline {
+            pipeline.shutdown(SHUTDOWN_WITHIN).await;
+        }
+    }
+
+    fn read<T: Default>(&self, look: impl FnOnce(&Pipeline) -> T) -> T {
+        self.pipeline.read().unwrap_or_else(PoisonError::into_inner).as_ref().map(look).unwrap_or_default()
     }
 }
 

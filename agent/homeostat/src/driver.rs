@@ -14,7 +14,7 @@ mod hands;
 mod mind;
 mod sampler;
 
-pub(crate) use book::{Book, NotWritten, Page};
+pub(crate) use book::{Book, NotWritten};
 pub(crate) use collector::BATCHES_MAX;
 pub(crate) use collector::start as start_collector;
 pub(crate) use hands::{Done, Hands, IN_FLIGHT_MAX};

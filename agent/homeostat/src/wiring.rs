@@ -258,7 +258,7 @@ impl RunningAgent {
     /// Says something to the loop; it takes effect at the next tick.
     pub(crate) async fn operator(&self, said: OperatorCommand) {
         // The driver listens until shutdown, which takes this agent.
-        drop(self.lines.operator.send(said).await);
+        let _delivered = self.lines.operator.send(said).await;
     }
 
     /// Follows new settings from the next tick on.
@@ -278,7 +278,7 @@ impl RunningAgent {
 
     /// Stops: the loop drains, the last record is written, what is on its way is sent; each for a bounded time.
     pub(crate) async fn shutdown(self) {
-        drop(self.stop.send(()));
+        let _heard = self.stop.send(());
         let mut driver = self.driver;
         if tokio::time::timeout(DRIVER_ENDS_WITHIN, &mut driver).await.is_err() {
             tracing::warn!("the loop did not drain in time; the journal is as after a crash, which is sound");
@@ -289,10 +289,7 @@ impl RunningAgent {
             helper.abort();
             drop(helper.await);
         }
-        match Arc::try_unwrap(self.data_plane) {
-            Ok(data_plane) => data_plane.shutdown().await,
-            Err(_) => tracing::warn!("the data plane is still in use; what it holds is not sent"),
-        }
+        self.data_plane.shutdown().await;
         if let Ok(remote_sampling) = Arc::try_unwrap(self.remote_sampling) {
             remote_sampling.shutdown().await;
         }

@@ -144,6 +144,6 @@ pub struct Plan {
     pub at: Timestamp,
     /// To be carried out.
     pub requests: Vec<ActionRequest>,
-    /// Proposed, and refused for now.
+    /// Proposed, and refused at this tick.
     pub withheld: Vec<Withheld>,
 }

@@ -38,8 +38,10 @@ pub enum TrialState {
     },
     /// Sent to the outside; no answer yet.
     Requested {
-        /// After this it counts as failed and the way back is taken.
+        /// After this the outside is asked how it stands; if that is not answered either, the way back is taken.
         deadline: Timestamp,
+        /// Whether it has been asked.
+        asked: bool,
     },
     /// Applied; the world is given time to show the effect.
     Settling {
@@ -210,7 +212,7 @@ pub struct LedgerEntry {
 }
 
 impl Ledger {
-    /// Entries kept. At the default global budget of sixty actions a minute this is over an hour; the oldest falls out.
+    /// Entries kept, so that a window of ten minutes at the default global budget fits; the oldest falls out.
     pub const ENTRIES_MAX: usize = 4096;
 
     /// Writes an entry.

@@ -8,9 +8,11 @@ use crate::house;
 /// The longest source. The style aims at 250 lines and thinks at 400; beyond this a file holds two ideas.
 const LINES_MAX: usize = 600;
 
-/// The widest line, in characters; the same as in `rustfmt.toml`. Of a comment the text counts, without indentation and
-/// marker, because that is what a reader's eye runs along.
+/// The widest line of code, in characters; the same as in `rustfmt.toml`.
 const WIDTH_MAX: usize = 120;
+
+/// The widest line of a comment, without indentation and marker. It is wrapped by hand, so it has a few characters more.
+const PROSE_MAX: usize = 124;
 
 /// Words in a header's longest sentence. Fewer are a title.
 const SENTENCE_WORDS_MIN: usize = 5;
@@ -30,9 +32,11 @@ fn has_sentence(text: &str) -> bool {
     })
 }
 
-fn width(line: &str) -> usize {
+/// How much wider a line is than it may be.
+fn excess(line: &str) -> usize {
     let comment = line.trim_start().strip_prefix("//").map(|text| text.trim_start_matches(['/', '!']).trim_start());
-    comment.unwrap_or(line).chars().count()
+    let (text, most) = comment.map_or((line, WIDTH_MAX), |text| (text, PROSE_MAX));
+    text.chars().count().saturating_sub(most)
 }
 
 fn complaints_about(source: &str) -> Vec<String> {
@@ -45,9 +49,9 @@ fn complaints_about(source: &str) -> Vec<String> {
         complaints.push(format!("{LINES_MAX}: has {lines} lines; split it by idea"));
     }
     for (number, line) in source.lines().enumerate() {
-        let width = width(line);
-        if WIDTH_MAX < width {
-            complaints.push(format!("{}: is {width} characters wide; {WIDTH_MAX} is the limit", number + 1));
+        let excess = excess(line);
+        if 0 < excess {
+            complaints.push(format!("{}: is {excess} characters too wide", number + 1));
         }
     }
     complaints
@@ -74,9 +78,9 @@ fn a_silent_or_overgrown_file_is_found() {
     assert_eq!(complaints_about("//! Title.\n").len(), 1);
     assert_eq!(complaints_about("fn f() {}\n//! Answers what a late header looks like.\n").len(), 1);
     assert_eq!(complaints_about(&format!("{good}{}", "\n".repeat(LINES_MAX - 4))).len(), 1);
-    for (lead, over, expected) in [("", 0, 0), ("", 1, 1), ("    /// ", 0, 0), ("    /// ", 1, 1)] {
-        let wide = format!("{good}{lead}{}", "ä".repeat(WIDTH_MAX + over));
-        assert_eq!(complaints_about(&wide).len(), expected, "{lead}{over}");
+    for (lead, width) in [("", WIDTH_MAX), ("    /// ", PROSE_MAX)] {
+        let wide = |width| complaints_about(&format!("{good}{lead}{}", "ä".repeat(width))).len();
+        assert_eq!((wide(width), wide(width + 1)), (0, 1), "{lead}");
     }
 }
 

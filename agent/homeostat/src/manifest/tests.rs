@@ -252,7 +252,8 @@ fn automation_mistakes_are_named() {
             "m.yaml:8:14: spec.automation.webhook: must be host:port or http://host:port, found \"nowhere\"",
             "m.yaml:10:44: spec.automation.services.a.scale.max: must be at least min, which is 3, found 2",
             "m.yaml:11:18: spec.automation.services.b.scale.url: missing",
-            "m.yaml:11:24: spec.automation.services.b.scale.min: must be a whole number between 1 and 4 billion, found 0",
+            "m.yaml:11:24: spec.automation.services.b.scale.min: must be a whole number between 1 and 4 billion, \
+             found 0",
         ]
     );
 }

@@ -105,7 +105,8 @@ proptest! {
         let guards = &settings.guards;
         for (last, class, target) in &decided {
             let count = |window, matches: &dyn Fn(ActionClass, &Target) -> bool| {
-                decided.iter().filter(|(at, c, t)| at <= last && last.since(*at) < window && matches(*c, t)).count() as u32
+                let inside = |at: &Timestamp| at <= last && last.since(*at) < window;
+                decided.iter().filter(|(at, c, t)| inside(at) && matches(*c, t)).count() as u32
             };
             let of_class = guards.budget(*class);
             prop_assert!(count(guards.global.window, &|_, _| true) <= guards.global.actions_max);
@@ -135,7 +136,8 @@ proptest! {
     #[test]
     fn every_effect_is_explained_first(seed in any::<u64>()) {
         let run = Run::of(seed, &settings(), |_| None);
-        let explained: Vec<_> = run.records.iter().flat_map(|r| r.effects.iter().map(|effect| (r.at, effect.clone()))).collect();
+        let at_record = |r: &TickRecord| r.effects.iter().map(|effect| (r.at, effect.clone())).collect::<Vec<_>>();
+        let explained: Vec<_> = run.records.iter().flat_map(at_record).collect();
         prop_assert_eq!(&explained, &run.effects);
         let mut meant: BTreeMap<ActionId, &Actuation> = BTreeMap::new();
         for (_, id, actuation) in run.applied() {

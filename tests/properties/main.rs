@@ -5,6 +5,7 @@
 //! case is one number.
 
 mod adversary;
+mod approval;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -20,7 +20,7 @@ use proptest::prelude::*;
 use crate::adversary::{World, settings};
 
 /// Simulated seconds per case: longer than every cooldown and every rate budget's window.
-const SECONDS: u64 = 400;
+const SECONDS: u64 = 300;
 
 /// Everything one run emitted.
 #[derive(Default)]
@@ -67,7 +67,7 @@ impl Run {
 }
 
 fn cases() -> ProptestConfig {
-    ProptestConfig { cases: 16, failure_persistence: None, ..ProptestConfig::default() }
+    ProptestConfig { cases: 8, failure_persistence: None, ..ProptestConfig::default() }
 }
 
 proptest! {
@@ -158,6 +158,20 @@ proptest! {
         let after: Vec<_> = run.effects.iter().filter(|(at, _)| Timestamp(thrown * 1000) <= *at).collect();
         prop_assert!(after.is_empty(), "{:?}", after);
         prop_assert!(run.records.iter().all(|r| r.at < Timestamp(thrown * 1000) || r.regime == Regime::Holding));
+    }
+
+    /// Scenario: a reading counts as stale after one lost observation, and a few stale ones make the agent blind.
+    /// Guarantees: it is blind at times, nothing is decided or sent at those, and it acts again when it sees.
+    #[test]
+    fn a_blind_agent_does_nothing(seed in any::<u64>()) {
+        let mut settings = settings();
+        settings.perception.stale_after = homeostat_core::Millis(900);
+        settings.perception.blind_above = homeostat_core::BasisPoints(2000);
+        let run = Run::of(seed, &settings, |_| None);
+        let (blind, seeing): (Vec<_>, Vec<_>) = run.records.iter().partition(|record| record.regime == Regime::Blind);
+        prop_assert!(!blind.is_empty());
+        prop_assert!(blind.iter().all(|record| record.plan.requests.is_empty() && record.effects.is_empty()));
+        prop_assert!(seeing.iter().any(|record| !record.effects.is_empty()));
     }
 
     /// Scenario: the same seed at every level of autonomy.

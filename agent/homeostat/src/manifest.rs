@@ -15,9 +15,9 @@ mod scalars;
 mod section;
 mod text;
 
-pub use doors::Doors;
-pub use exporters::{ExporterSpec, HeaderValue, Protocol, TelemetryKind};
-pub use problems::{Note, Place, Problem, Problems};
+pub(crate) use doors::Doors;
+pub(crate) use exporters::{ExporterSpec, Protocol, TelemetryKind};
+pub(crate) use problems::{Note, Place, Problem, Problems};
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -35,7 +35,7 @@ use section::{Field, Section};
 use text::{Node, Value};
 
 /// The manifest that runs when no file is given; also the documentation of every key.
-pub const DEFAULT_TEXT: &str = include_str!("manifest/default.yaml");
+pub(crate) const DEFAULT_TEXT: &str = include_str!("manifest/default.yaml");
 
 /// The largest file that is read: a thousand services with all their keys fit ten times over.
 const BYTES_MAX: u64 = 1024 * 1024;
@@ -48,7 +48,7 @@ const KIND: &str = "ObservabilityManifest";
 /// Where a manifest came from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum ManifestSource {
+pub(crate) enum ManifestSource {
     /// The default that is built in.
     Embedded,
     /// A file.
@@ -66,36 +66,36 @@ impl fmt::Display for ManifestSource {
 
 /// A manifest without problems.
 #[derive(Clone, Debug)]
-pub struct Manifest {
+pub(crate) struct Manifest {
     /// `metadata.name`.
-    pub name: String,
+    pub(crate) name: String,
     /// Where it came from.
-    pub source: ManifestSource,
+    pub(crate) source: ManifestSource,
     /// What the loop is told.
-    pub settings: Settings,
+    pub(crate) settings: Settings,
     /// Where the agent listens.
-    pub doors: Doors,
+    pub(crate) doors: Doors,
     /// Where kept telemetry is sent.
-    pub exporters: Vec<ExporterSpec>,
+    pub(crate) exporters: Vec<ExporterSpec>,
     /// Where each scalable service's number of replicas is read and set.
-    pub scale_endpoints: BTreeMap<ServiceName, String>,
+    pub(crate) scale_endpoints: BTreeMap<ServiceName, String>,
     /// Where notifications are posted.
-    pub webhook: Option<String>,
+    pub(crate) webhook: Option<String>,
     /// Whether the agent starts in hold.
-    pub hold_at_start: bool,
+    pub(crate) hold_at_start: bool,
     /// What an operator should know, in reading order.
-    pub notes: Vec<Note>,
+    pub(crate) notes: Vec<Note>,
 }
 
 impl Manifest {
     /// The manifest that runs when no file is given.
-    pub fn embedded() -> Manifest {
+    pub(crate) fn embedded() -> Manifest {
         Manifest::parse(DEFAULT_TEXT, ManifestSource::Embedded)
             .expect("the embedded manifest has no problems, which a test holds")
     }
 
     /// Reads the file at `path`.
-    pub fn load(path: &Path) -> Result<Manifest, Problems> {
+    pub(crate) fn load(path: &Path) -> Result<Manifest, Problems> {
         let source = ManifestSource::File(path.to_owned());
         let whole = |what: String, at: Option<Place>| Problems {
             source: source.clone(),
@@ -113,7 +113,7 @@ impl Manifest {
     }
 
     /// Reads a manifest from `text`.
-    pub fn parse(text: &str, source: ManifestSource) -> Result<Manifest, Problems> {
+    pub(crate) fn parse(text: &str, source: ManifestSource) -> Result<Manifest, Problems> {
         let root = text::parse(text).map_err(|problem| Problems { source: source.clone(), list: vec![problem] })?;
         let mut report = Report::default();
         let mut manifest = read_document(&root, source, &mut report);

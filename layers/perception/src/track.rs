@@ -75,9 +75,8 @@ impl Track {
 
     fn absorb_gauge(&mut self, value: u64, at: Timestamp) -> Absorbed {
         let (rise, span_ms) = (value.saturating_sub(self.value), at.since(self.at).0);
-        if 0 < span_ms {
-            self.rise_max = self.rise_max.max(rise.saturating_mul(1000) / span_ms);
-        }
+        let rise_per_second = rise.saturating_mul(1000).checked_div(span_ms).unwrap_or(0);
+        self.rise_max = self.rise_max.max(rise_per_second);
         Absorbed::Read
     }
 

@@ -3,7 +3,7 @@
 //! Answers, for every state between ticks and everything the loop can be told, in which state it then rests. The table is
 //! the specification: a change here is a change of behaviour and is read as such.
 
-use homeostat_core::{ActionId, Event, Observation, OperatorCommand, Report, ReportKind, Settings, Timestamp};
+use homeostat_core::{ActionId, Event, Observation, OperatorCommand, Report, ReportKind, Timestamp};
 
 use crate::ControlLoop;
 
@@ -40,7 +40,7 @@ fn events() -> Vec<(&'static str, Event)> {
     vec![
         ("Observed", Event::Observed(Vec::new())),
         ("Reported", Event::Reported(report)),
-        ("Reconfigured", Event::Reconfigured(Box::new(Settings::default()))),
+        ("Reconfigured", Event::Reconfigured(Box::default())),
         ("Hold", Event::Operator(OperatorCommand::Hold)),
         ("Resume", Event::Operator(OperatorCommand::Resume)),
         ("Approve", Event::Operator(OperatorCommand::Approve(ActionId(1)))),

@@ -13,19 +13,19 @@ use super::section::{Field, Section};
 
 /// Where the agent listens; `None` where a door is off. Port 0 lets the machine choose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Doors {
+pub(crate) struct Doors {
     /// OTLP over gRPC.
-    pub otlp_grpc: Option<SocketAddr>,
+    pub(crate) otlp_grpc: Option<SocketAddr>,
     /// OTLP over HTTP.
-    pub otlp_http: Option<SocketAddr>,
+    pub(crate) otlp_http: Option<SocketAddr>,
     /// Jaeger remote sampling over HTTP.
-    pub sampling_http: Option<SocketAddr>,
+    pub(crate) sampling_http: Option<SocketAddr>,
     /// Jaeger remote sampling over gRPC.
-    pub sampling_grpc: Option<SocketAddr>,
+    pub(crate) sampling_grpc: Option<SocketAddr>,
     /// The agent's own API and page.
-    pub api: Option<SocketAddr>,
+    pub(crate) api: Option<SocketAddr>,
     /// The agent's own metrics.
-    pub metrics: Option<SocketAddr>,
+    pub(crate) metrics: Option<SocketAddr>,
 }
 
 impl Default for Doors {

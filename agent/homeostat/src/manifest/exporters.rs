@@ -19,7 +19,7 @@ const EXPORTERS_MAX: usize = 16;
 /// What is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum TelemetryKind {
+pub(crate) enum TelemetryKind {
     /// Spans.
     Traces,
     /// Metrics.
@@ -31,7 +31,7 @@ pub enum TelemetryKind {
 /// How OTLP is spoken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Protocol {
+pub(crate) enum Protocol {
     /// OTLP over gRPC.
     Grpc,
     /// OTLP over HTTP with protobuf bodies.
@@ -47,11 +47,11 @@ enum Compression {
 
 /// A header's value, which may be a credential: it is sent, never shown.
 #[derive(Clone, PartialEq, Eq)]
-pub struct HeaderValue(String);
+pub(crate) struct HeaderValue(String);
 
 impl HeaderValue {
     /// The value, for the wire.
-    pub fn reveal(&self) -> &str {
+    pub(crate) fn reveal(&self) -> &str {
         &self.0
     }
 }
@@ -64,19 +64,19 @@ impl fmt::Debug for HeaderValue {
 
 /// One receiver of kept telemetry.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ExporterSpec {
+pub(crate) struct ExporterSpec {
     /// Its name in logs and metrics: the manifest's `name`, or its host and port.
-    pub name: String,
+    pub(crate) name: String,
     /// How it is spoken to.
-    pub protocol: Protocol,
+    pub(crate) protocol: Protocol,
     /// `http://host:port`; over HTTP, `/v1/traces` and its like are appended.
-    pub endpoint: String,
+    pub(crate) endpoint: String,
     /// Sent with every request.
-    pub headers: BTreeMap<String, HeaderValue>,
+    pub(crate) headers: BTreeMap<String, HeaderValue>,
     /// Whether bodies are compressed with gzip.
-    pub gzip: bool,
+    pub(crate) gzip: bool,
     /// What it receives, in the order of [`TelemetryKind`], at least one.
-    pub signals: Vec<TelemetryKind>,
+    pub(crate) signals: Vec<TelemetryKind>,
 }
 
 /// Collects exporters over the sections of all telemetry kinds.

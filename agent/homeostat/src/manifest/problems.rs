@@ -14,31 +14,31 @@ const PROBLEMS_MAX: usize = 200;
 
 /// A place in a file; both count from one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Place {
+pub(crate) struct Place {
     /// The line.
-    pub line: u64,
+    pub(crate) line: u64,
     /// The column, in characters.
-    pub column: u64,
+    pub(crate) column: u64,
 }
 
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Problem {
+pub(crate) struct Problem {
     /// Where it stands; `None` where the file as a whole is meant.
-    pub at: Option<Place>,
+    pub(crate) at: Option<Place>,
     /// The key, as a path from the root; empty where the text as a whole is meant.
-    pub path: String,
+    pub(crate) path: String,
     /// What is wrong, and what would be right.
-    pub what: String,
+    pub(crate) what: String,
 }
 
 /// Everything that is wrong with one manifest, in reading order. Never empty.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Problems {
+pub(crate) struct Problems {
     /// Where the manifest came from.
-    pub source: ManifestSource,
+    pub(crate) source: ManifestSource,
     /// What is wrong.
-    pub list: Vec<Problem>,
+    pub(crate) list: Vec<Problem>,
 }
 
 impl fmt::Display for Problems {
@@ -65,7 +65,7 @@ impl std::error::Error for Problems {}
 /// Something an operator should know about a manifest that is good.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Note {
+pub(crate) enum Note {
     /// The key is understood and checked, but this version does not act on it.
     NotYet {
         /// The key.

@@ -38,7 +38,7 @@ pub(super) fn count(value: &Value) -> Result<u32, String> {
         Value::Number(text) => text.parse().ok().filter(|number| 0 < *number),
         _ => None,
     }
-    .ok_or_else(|| format!("must be a whole number between 1 and {}", u32::MAX))
+    .ok_or_else(|| "must be a whole number between 1 and 4 billion".to_owned())
 }
 
 /// A whole number, zero included.
@@ -47,7 +47,7 @@ pub(super) fn count_or_zero(value: &Value) -> Result<u32, String> {
         Value::Number(text) => text.parse().ok(),
         _ => None,
     }
-    .ok_or_else(|| format!("must be a whole number between 0 and {}", u32::MAX))
+    .ok_or_else(|| "must be a whole number between 0 and 4 billion".to_owned())
 }
 
 /// A share of a whole as a probability: `0.1` or `10%`.

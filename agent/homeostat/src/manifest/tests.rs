@@ -252,7 +252,8 @@ fn automation_mistakes_are_named() {
             "m.yaml:8:14: spec.automation.webhook: must be host:port or http://host:port, found \"nowhere\"",
             "m.yaml:10:44: spec.automation.services.a.scale.max: must be at least min, which is 3, found 2",
             "m.yaml:11:18: spec.automation.services.b.scale.url: missing",
-            "m.yaml:11:24: spec.automation.services.b.scale.min: must be a whole number between 1 and 4294967295, found 0",
+            "m.yaml:11:24: spec.automation.services.b.scale.min: must be a whole number between 1 and 4 billion, \
+             found 0",
         ]
     );
 }
@@ -305,7 +306,8 @@ fn exporters_are_merged_and_told_apart() {
             "m.yaml:6:3: spec.tracing.exporters[1]: the same exporter as one above; everything would be sent twice",
             "m.yaml:7:3: spec.tracing.exporters[2]: another exporter is already called c:1; give it a name",
             "m.yaml:8:10: spec.tracing.exporters[3].type: must be otlp, found \"zipkin\"",
-            "m.yaml:9:26: spec.tracing.exporters[4].endpoint: must be the base address: /v1/traces and its like are appended",
+            "m.yaml:9:26: spec.tracing.exporters[4].endpoint: must be the base address: /v1/traces and its like \
+             are appended",
             "m.yaml:10:46: spec.tracing.exporters[5].headers.k: must be a text of printable ASCII characters",
         ]
     );

@@ -279,7 +279,7 @@ pub(crate) enum SimCommand {
     /// Run one scenario once. Exit code 1 if a checker complains.
     #[command(after_help = "\
 Examples:
-  homeostat sim run starved-worker --seed 7
+  homeostat sim run starved_service --seed 7
   homeostat sim run my-scenario.yaml --report run.html")]
     Run {
         /// A shipped scenario's name (see `homeostat sim list`) or a scenario file.

@@ -11,8 +11,7 @@ pub(crate) use incident::IncidentExplanation;
 
 use std::io::{self, Write};
 
-use homeostat_core::actions::Measure;
-use homeostat_core::{Incident, TickRecord, Timestamp, Unit, Withheld};
+use homeostat_core::{Incident, TickRecord, Timestamp, Withheld};
 use serde::{Deserialize, Serialize};
 
 use crate::cli::Subject;
@@ -43,14 +42,6 @@ impl Explanation {
             Explanation::Action(explanation) => explanation.write(out),
             Explanation::Incident(explanation) => explanation.write(out),
         }
-    }
-}
-
-/// The unit a measure is written in.
-fn unit(measure: &Measure) -> Unit {
-    match measure {
-        Measure::Reading(signal) => signal.indicator.unit(),
-        Measure::BadRatio { .. } => Unit::BasisPoints,
     }
 }
 

@@ -6,6 +6,8 @@
 mod exposition;
 mod process;
 
+pub(crate) use process::read as process_cost;
+
 use std::sync::Arc;
 
 use axum::Router;
@@ -220,7 +222,7 @@ fn ticks(page: &mut Exposition, view: &LoopView, journal_bytes: Option<u64>) {
 }
 
 fn process(page: &mut Exposition) {
-    let cost = process::read();
+    let cost = process_cost();
     if let Some(bytes) = cost.resident_bytes {
         page.family("process_resident_memory_bytes", Gauge, "Resident memory of the agent.").plain(bytes);
     }

@@ -11,7 +11,7 @@ use homeostat_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{At, unit, write_evidence, write_hypotheses, write_withheld};
+use super::{At, write_evidence, write_hypotheses, write_withheld};
 use crate::wall_time::{date_and_time, time_of_day};
 
 /// Everything the records hold of one action.
@@ -132,7 +132,7 @@ impl ActionExplanation {
         match &action.expectation {
             Expectation::Improves { measure, by } => writeln!(out, "promises {measure} falls by at least {by}")?,
             Expectation::StaysBelow { measure, limit } => {
-                writeln!(out, "promises {measure} stays at or below {}", unit(measure).render(*limit))?;
+                writeln!(out, "promises {measure} stays at or below {}", measure.unit().render(*limit))?;
             }
             Expectation::Delivered => writeln!(out, "promises delivery, nothing more")?,
         }
@@ -151,7 +151,7 @@ impl ActionExplanation {
             return writeln!(out, "outcome  not known yet");
         };
         let value = |value: Option<u64>| match (value, self.request.action.expectation.measure()) {
-            (Some(value), Some(measure)) => unit(measure).render(value),
+            (Some(value), Some(measure)) => measure.unit().render(value),
             (Some(value), None) => value.to_string(),
             (None, _) => "unknown".to_owned(),
         };

@@ -49,7 +49,9 @@ pub(crate) enum CommandError {
     #[error(transparent)]
     Journal(#[from] JournalError),
     /// No agent answers, and the journal at rest did not help.
-    #[error("no agent answers at {api}, and {why}: start one with `homeostat run`, or pass --state-dir to read a journal at rest")]
+    #[error(
+        "no agent answers at {api}, and {why}: start one with `homeostat run`, or pass --state-dir to read a journal at rest"
+    )]
     Nobody {
         /// Who was asked.
         api: String,
@@ -87,7 +89,9 @@ impl CommandError {
         match self {
             CommandError::Manifest(_) => ExitCode::from(64),
             CommandError::Start(StartError::Endpoint { .. } | StartError::OwnSpans(_)) => ExitCode::from(64),
-            CommandError::Start(StartError::DataPlane(homeostat_pipeline::StartError::Exporter(_))) => ExitCode::from(64),
+            CommandError::Start(StartError::DataPlane(homeostat_pipeline::StartError::Exporter(_))) => {
+                ExitCode::from(64)
+            }
             _ => ExitCode::from(1),
         }
     }

@@ -172,7 +172,8 @@ fn exporters(page: &mut Exposition, stats: &Stats) {
 }
 
 fn regime(page: &mut Exposition, view: &LoopView) {
-    let mut family = page.family("homeostat_regime", Gauge, "The regime of the next tick: one for it, zero for others.");
+    let mut family =
+        page.family("homeostat_regime", Gauge, "The regime of the next tick: one for it, zero for others.");
     for regime in [Regime::Starting, Regime::Holding, Regime::Blind, Regime::Engaged, Regime::Draining] {
         family.sample(&[("regime", &regime.to_string())], view.regime == regime);
     }

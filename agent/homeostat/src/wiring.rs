@@ -189,7 +189,8 @@ fn outside(manifest: &Manifest) -> Result<(Actuators, Sources), StartError> {
     };
     let scale_endpoints: std::collections::BTreeMap<_, _> =
         manifest.scale_endpoints.iter().map(scale_endpoint).collect::<Result<_, StartError>>()?;
-    let webhook = manifest.webhook.as_deref().map(Webhook::parse).transpose().map_err(wrong("the webhook".to_owned()))?;
+    let webhook =
+        manifest.webhook.as_deref().map(Webhook::parse).transpose().map_err(wrong("the webhook".to_owned()))?;
     let actuators = Actuators::new(ActuatorConfig { scale_endpoints: scale_endpoints.clone(), webhook });
     Ok((actuators, Sources::new(SourceConfig { scale_endpoints })))
 }

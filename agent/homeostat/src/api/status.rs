@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use homeostat_core::{
-    AutonomySettings, BasisPoints, Efficacy, EfficacyKey, Incident, Indicator, Knowledge, Millis, ObjectiveKind, Regime,
-    ServiceName, ServiceObjectives, ServiceSampling, Snapshot, TickNumber, Timestamp, Trial, Window, Withheld,
+    AutonomySettings, BasisPoints, Efficacy, EfficacyKey, Incident, Indicator, Knowledge, Millis, ObjectiveKind,
+    Regime, ServiceName, ServiceObjectives, ServiceSampling, Snapshot, TickNumber, Timestamp, Trial, Window, Withheld,
 };
 use serde::{Deserialize, Serialize};
 

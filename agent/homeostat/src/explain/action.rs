@@ -180,7 +180,7 @@ fn is_about(withheld: &Withheld, request: &ActionRequest) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::explain::tests::{record_of_a_decision, record_of_its_outcome};
+    use crate::explain::samples::{record_of_a_decision, record_of_its_outcome};
 
     /// Scenario: an action is decided at one tick and judged at a later one.
     /// Guarantees: the explanation names its reason, what it promised, the measured change, and the verdict.
@@ -191,7 +191,8 @@ mod tests {
         let mut text = Vec::new();
         explanation.write(&mut text).expect("writing to memory");
         let text = String::from_utf8(text).expect("text");
-        for part in ["a-17  run cart with 4 replicas  [kept]", "why      too busy", "way back run cart with 2 replicas"] {
+        for part in ["a-17  run cart with 4 replicas  [kept]", "why      too busy", "way back run cart with 2 replicas"]
+        {
             assert!(text.contains(part), "{part:?} is missing from\n{text}");
         }
         assert!(text.contains("utilization of cart was 92.0 %, became 55.0 %"), "{text}");

@@ -17,28 +17,16 @@ use serde_json::Value;
 /// Times the agent is killed.
 const KILLS: u64 = 5;
 
-/// Scenario: under load, with a service that wants scaling, the agent is killed five times at odd moments and started again.
+/// Services that become too busy one after the other, four a second, so that some action is under way at every kill.
+const SERVICES: u32 = 120;
+
+/// Scenario: under load, with services that want scaling, the agent is killed five times at odd moments and started again.
 /// Guarantees: every tick that was ever shown is in the journal, ticks have no gap, no request id reaches the outside twice,
 /// and each life replays byte for byte.
 #[test]
 fn nothing_is_lost_and_nothing_is_done_twice() {
-    let (dir, endpoint) = (tempfile::tempdir().unwrap(), ScaleEndpoint::start(1, 0.95));
-    let text = manifest(&format!(
-        "  automation:
-    scaling: Act
-    services:
-      shop:
-        scale:
-          url: {}
-          min: 1
-          max: 1000000
-  guards:
-    perTarget: {{ actions: 1000, within: 10m }}
-    scaling: {{ actions: 1000, within: 1m }}
-    global: {{ actions: 1000, within: 1m }}
-",
-        endpoint.url()
-    ));
+    let (dir, endpoint) = (tempfile::tempdir().unwrap(), ScaleEndpoint::start(Duration::from_millis(250)));
+    let text = scaling(&endpoint);
     let mut shown = 0;
     let mut sent = 0;
     for kill in 0..KILLS {
@@ -53,7 +41,9 @@ fn nothing_is_lost_and_nothing_is_done_twice() {
         agent.kill();
     }
     let agent = Running::start(dir.path(), &text);
-    eventually("an action", || (!endpoint.requests().is_empty()).then_some(()));
+    let before = endpoint.requests().len();
+    assert!(5 < before, "too little was under way when the agent was killed: {before} requests");
+    eventually("another action", || (before < endpoint.requests().len()).then_some(()));
     eventually("the last life's ticks", || (shown + 2 < agent.status()["tick"].as_u64()?).then_some(()));
     assert_eq!(agent.stop(), Some(0));
 
@@ -66,6 +56,18 @@ fn nothing_is_lost_and_nothing_is_done_twice() {
     let text = stdout(&replay);
     assert_eq!(replay.status.code(), Some(0), "{text}");
     assert_eq!(text.matches("identical").count() as u64, KILLS + 1, "{text}");
+}
+
+fn scaling(endpoint: &ScaleEndpoint) -> String {
+    let service = |number: u32| {
+        let url = endpoint.url(number);
+        format!("      shop-{number}:\n        scale: {{ url: \"{url}\", min: 1, max: 1000 }}\n")
+    };
+    let services: String = (0..SERVICES).map(service).collect();
+    let budget = "{ actions: 1000, within: 1m }";
+    manifest(&format!(
+        "  automation:\n    scaling: Act\n    services:\n{services}  guards:\n    scaling: {budget}\n    global: {budget}\n"
+    ))
 }
 
 fn ticks(dir: &Path) -> Vec<u64> {

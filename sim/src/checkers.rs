@@ -22,8 +22,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use homeostat_core::{
-    ActionId, ActionRequest, Effect, Indicator, Observation, OperatorCommand, Regime, ServiceName, Settings, TickNumber,
-    TickRecord, Timestamp, Trial,
+    ActionId, ActionRequest, Effect, Indicator, Observation, OperatorCommand, Regime, ServiceName, Settings,
+    TickNumber, TickRecord, Timestamp, Trial,
 };
 
 use crate::plants::Readings;
@@ -31,7 +31,7 @@ use crate::queue::SimTime;
 use crate::scenario::{Liveness, Scenario};
 
 /// The catalogue: every checker, in the order in which they look.
-const CATALOGUE: &[(&str, fn() -> Box<dyn Checker + Send>)] = &[
+const CATALOGUE: &[(&str, Make)] = &[
     ("record_first", || Box::new(record_first::RecordFirst::default())),
     ("gates", || Box::new(gates::Gates)),
     ("unique_ids", || Box::new(unique_ids::UniqueIds::default())),
@@ -46,6 +46,8 @@ const CATALOGUE: &[(&str, fn() -> Box<dyn Checker + Send>)] = &[
     ("deadlines", || Box::new(deadlines::Deadlines)),
     ("rest", || Box::new(rest::Rest::default())),
 ];
+
+type Make = fn() -> Box<dyn Checker + Send>;
 
 /// The names of all checkers.
 pub fn names() -> impl Iterator<Item = &'static str> {
@@ -73,17 +75,11 @@ pub(crate) trait Checker {
     /// All commands of one answer have arrived.
     fn batch_ends(&mut self, _scene: &Scene<'_>, _complaints: &mut Vec<Complaint>) {}
 
-    /// A second has passed.
-    fn second(&mut self, _facts: &Facts<'_>, _scene: &Scene<'_>, _complaints: &mut Vec<Complaint>) {}
+    /// A second has passed; this is how the plant stands.
+    fn second(&mut self, _truth: &Readings, _scene: &Scene<'_>, _complaints: &mut Vec<Complaint>) {}
 
     /// The run is over.
     fn end(&mut self, _trials: &[Trial], _scene: &Scene<'_>, _complaints: &mut Vec<Complaint>) {}
-}
-
-/// The truth of one second.
-pub(crate) struct Facts<'a> {
-    pub(crate) readings: &'a Readings,
-    pub(crate) trials: &'a [Trial],
 }
 
 /// What every checker may know.
@@ -106,13 +102,7 @@ pub(crate) struct Scene<'a> {
 impl Scene<'_> {
     /// A complaint of this moment.
     pub(crate) fn complain(&self, expected: impl Into<String>, found: impl Into<String>) -> Complaint {
-        Complaint {
-            checker: "",
-            at: self.now,
-            tick: self.tick,
-            expected: expected.into(),
-            found: found.into(),
-        }
+        Complaint { checker: "", at: self.now, tick: self.tick, expected: expected.into(), found: found.into() }
     }
 }
 
@@ -238,9 +228,9 @@ impl Checkers {
         self.each(|checker, scene, complaints| checker.batch_ends(scene, complaints));
     }
 
-    pub(crate) fn second(&mut self, now: SimTime, facts: &Facts<'_>) {
+    pub(crate) fn second(&mut self, now: SimTime, truth: &Readings) {
         self.now = now;
-        self.each(|checker, scene, complaints| checker.second(facts, scene, complaints));
+        self.each(|checker, scene, complaints| checker.second(truth, scene, complaints));
     }
 
     pub(crate) fn end(&mut self, now: SimTime, trials: &[Trial]) {
@@ -271,4 +261,3 @@ impl Checkers {
         self.complaints.extend(fresh.into_iter().take(room));
     }
 }
-

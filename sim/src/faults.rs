@@ -124,9 +124,7 @@ mod tests {
     #[test]
     fn overlapping_faults_add_up_and_end_in_any_order() {
         let names = [ServiceName::from("a"), ServiceName::from("b")];
-        let slow = |factor_bp| {
-            AnyFault::SlowService(slow_service::SlowService { service: "b".to_owned(), factor_bp })
-        };
+        let slow = |factor_bp| AnyFault::SlowService(slow_service::SlowService { service: "b".to_owned(), factor_bp });
         let at = |faults: &[AnyFault]| {
             let mut conditions = Conditions::good(2);
             faults.iter().for_each(|fault| fault.fault().apply(&names, &mut conditions));

@@ -22,6 +22,7 @@ pub mod swarm;
 
 pub use checkers::{Complaint, names as checker_names};
 pub use digest::DigestScope;
+pub use plants::{Call, PlantSpec, ServiceSpec, ServiceTime, WhileCalling};
 pub use queue::{EPOCH, SimTime};
 pub use scenario::{Options, Perturbation, RunReport, SHIPPED, Scenario, ScenarioError, run, shipped};
 pub use series::{Sample, Second, Series};

@@ -20,7 +20,7 @@ use crate::faults::ScheduledFault;
 use crate::plants::PlantSpec;
 use crate::workloads::Workload;
 
-pub use expect::{Expectation, Measured, Miss};
+pub use expect::{Expectation, Indicator, Measured, Miss};
 pub use run::{FaultSpan, Options, Perturbation, RunReport, run};
 pub use shipped::{SHIPPED, shipped};
 

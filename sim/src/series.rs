@@ -76,8 +76,7 @@ impl Series {
     }
 
     pub(crate) fn push(&mut self, readings: &Readings, regime: Option<Regime>, incidents: usize, actions: u32) {
-        let mut second =
-            Second { regime, incidents: incidents as u32, actions, spans_received: 0, spans_kept: 0 };
+        let mut second = Second { regime, incidents: incidents as u32, actions, spans_received: 0, spans_kept: 0 };
         for (now, before) in readings.services.iter().zip(&mut self.before) {
             let sample = Sample {
                 requests: (now.totals.requests - before.totals.requests) as u32,

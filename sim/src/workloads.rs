@@ -59,7 +59,7 @@ catalogue! {
 
 /// Requests that arrive at one service from outside.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Workload {
+pub(crate) struct Workload {
     pub(crate) service: ServiceIndex,
     pub(crate) shape: AnyShape,
     /// Multiplies the shape's rate, in ten-thousandths.

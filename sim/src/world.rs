@@ -12,9 +12,9 @@ mod story;
 use std::time::Duration;
 
 use homeostat_control::{CheckpointScope, ControlLoop};
-use homeostat_core::{Checkpoint, Command, Effect, Event, Observation, Regime, Report, Seed, TickRecord, Timestamp};
+use homeostat_core::{Checkpoint, Command, Effect, Event, Observation, Report, Seed, TickRecord, Timestamp};
 
-use crate::checkers::{Checkers, Facts};
+use crate::checkers::Checkers;
 use crate::conditions::Conditions;
 use crate::digest::Digest;
 use crate::plants::{Queueing, Readings};
@@ -144,15 +144,14 @@ impl<'a> World<'a> {
 
     /// Books the second in the series and lets the checkers look at the world.
     fn take_down(&mut self, now: SimTime) {
-        let (regime, trials) = match &self.agent {
-            Agent::Up(agent) => (Some(agent.regime()), agent.trials()),
-            Agent::Down(_) => (None, &[][..]),
+        let regime = match &self.agent {
+            Agent::Up(agent) => Some(agent.regime()),
+            Agent::Down(_) => None,
         };
         let incidents = self.after.story.incidents_open();
         self.after.series.push(&self.readings, regime, incidents, self.actuators.take_applied());
         self.after.digest.plant(&self.readings);
-        let facts = Facts { readings: &self.readings, trials };
-        self.after.checkers.second(now, &facts);
+        self.after.checkers.second(now, &self.readings);
     }
 
     /// Applies the faults that are active in the second that begins now.
@@ -279,6 +278,3 @@ impl Keep {
 
 /// A monotonic reading, given by those who may look at a clock.
 pub type ClockReading = fn() -> Duration;
-
-/// The regime as a plot shows it; none while the agent is down.
-pub type SeenRegime = Option<Regime>;

@@ -19,7 +19,7 @@ impl Checker for Deadlines {
         }
         for trial in trials {
             let (TrialState::AwaitingApproval { expires: deadline }
-            | TrialState::Requested { deadline }
+            | TrialState::Requested { deadline, .. }
             | TrialState::Settling { until: deadline, .. }
             | TrialState::Undoing { deadline, .. }) = trial.state
             else {

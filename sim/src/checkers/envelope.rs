@@ -5,7 +5,8 @@
 
 use homeostat_core::{ActionRequest, Actuation, Effect};
 
-use crate::checkers::{Checker, Complaint, Facts, Scene};
+use crate::checkers::{Checker, Complaint, Scene};
+use crate::plants::Readings;
 
 /// Has no memory.
 pub(crate) struct Envelope;
@@ -34,8 +35,8 @@ impl Checker for Envelope {
         }
     }
 
-    fn second(&mut self, facts: &Facts<'_>, scene: &Scene<'_>, complaints: &mut Vec<Complaint>) {
-        for (name, readings) in scene.names.iter().zip(&facts.readings.services) {
+    fn second(&mut self, truth: &Readings, scene: &Scene<'_>, complaints: &mut Vec<Complaint>) {
+        for (name, readings) in scene.names.iter().zip(&truth.services) {
             let Some(allowed) = scene.settings.scaling.services.get(name) else { continue };
             if allowed.max.0 < readings.replicas_wanted {
                 let expected = format!("at most {} replicas of {name}", allowed.max);

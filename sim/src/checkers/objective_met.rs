@@ -7,8 +7,8 @@ use std::collections::VecDeque;
 
 use homeostat_core::{ObjectiveKind, Trial};
 
-use crate::checkers::{Checker, Complaint, Facts, Scene};
-use crate::plants::ServiceReadings;
+use crate::checkers::{Checker, Complaint, Scene};
+use crate::plants::{Readings, ServiceReadings};
 
 /// Seconds of a minute, and one to subtract from.
 const KEPT: usize = 61;
@@ -20,12 +20,12 @@ pub(crate) struct ObjectiveMet {
 }
 
 impl Checker for ObjectiveMet {
-    fn second(&mut self, facts: &Facts<'_>, scene: &Scene<'_>, _complaints: &mut Vec<Complaint>) {
+    fn second(&mut self, truth: &Readings, scene: &Scene<'_>, _complaints: &mut Vec<Complaint>) {
         if !scene.calm {
             return;
         }
         let mut row = if self.minute.len() == KEPT { self.minute.pop_front().unwrap_or_default() } else { Vec::new() };
-        row.clone_from(&facts.readings.services);
+        row.clone_from(&truth.services);
         self.minute.push_back(row);
     }
 
@@ -44,7 +44,8 @@ impl Checker for ObjectiveMet {
                 let budget = objectives.budget(kind);
                 let allowed = allowed(requests, budget.0);
                 if allowed < bad {
-                    let expected = format!("at most {budget} ({allowed}) bad of {requests} requests to {name} ({kind:?})");
+                    let expected =
+                        format!("at most {budget} ({allowed}) bad of {requests} requests to {name} ({kind:?})");
                     complaints.push(scene.complain(expected, format!("{bad} in the last minute")));
                 }
             }

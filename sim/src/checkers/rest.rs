@@ -36,10 +36,8 @@ impl Checker for Rest {
             return;
         }
         self.changes += 1;
-        if let (
-            Actuation::SetReplicas { service, replicas: to },
-            Some(Actuation::SetReplicas { replicas: from, .. }),
-        ) = (actuation, &request.action.way_back)
+        if let (Actuation::SetReplicas { service, replicas: to }, Some(Actuation::SetReplicas { replicas: from, .. })) =
+            (actuation, &request.action.way_back)
         {
             let direction = if from < to { Direction::Up } else { Direction::Down };
             let before = self.direction.insert(service.clone(), direction);

@@ -31,7 +31,8 @@ impl Checker for WayBack {
                 complaints.push(scene.complain(format!("a way back from \"{actuation}\""), "none"));
             }
             Effect::Apply { .. } if request.action.actuation != *actuation => {
-                complaints.push(scene.complain(format!("\"{}\"", request.action.actuation), format!("\"{actuation}\"")));
+                complaints
+                    .push(scene.complain(format!("\"{}\"", request.action.actuation), format!("\"{actuation}\"")));
             }
             Effect::Undo { .. } if way_back != Some(actuation) => {
                 complaints.push(scene.complain(format!("{id} undone by {way_back:?}"), format!("\"{actuation}\"")));

@@ -227,13 +227,7 @@ impl Queueing {
         }
     }
 
-    fn enter(
-        &mut self,
-        now: SimTime,
-        service: ServiceIndex,
-        parent: Option<VisitId>,
-        trace: Option<TraceId>,
-    ) -> Entry {
+    fn enter(&mut self, now: SimTime, service: ServiceIndex, parent: Option<VisitId>, trace: Option<TraceId>) -> Entry {
         if let Some(trace) = trace {
             self.traces.enter(trace);
         }

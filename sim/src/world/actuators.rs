@@ -53,7 +53,9 @@ impl Actuators {
         conditions: &Conditions,
     ) -> Report {
         let (id, kind) = match effect {
-            Effect::Apply { id, actuation } => (id, self.change(now, &actuation, plant, conditions, ReportKind::Applied)),
+            Effect::Apply { id, actuation } => {
+                (id, self.change(now, &actuation, plant, conditions, ReportKind::Applied))
+            }
             Effect::Undo { id, actuation } => (id, self.change(now, &actuation, plant, conditions, ReportKind::Undone)),
             Effect::ReadBack { id, actuation } => {
                 (id, ReportKind::ReadBack { actual: self.read_back(&actuation, plant) })

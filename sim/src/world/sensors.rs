@@ -45,7 +45,8 @@ pub(crate) struct Sensors {
 
 impl Sensors {
     pub(crate) fn new(names: &[ServiceName], seed: Seed) -> Sensors {
-        let of = |name: &ServiceName| OF_SERVICES.map(|indicator| Signal::new(Target::Service(name.clone()), indicator));
+        let of =
+            |name: &ServiceName| OF_SERVICES.map(|indicator| Signal::new(Target::Service(name.clone()), indicator));
         Sensors {
             names: names.to_vec(),
             signals: names.iter().map(of).collect(),
@@ -177,7 +178,8 @@ mod tests {
     fn a_frozen_sensor_repeats_itself_and_recovers() {
         let mut sensors = Sensors::new(&[ServiceName::from("a")], Seed(1));
         let mut conditions = Conditions::good(1);
-        let mut see = |total, conditions: &Conditions| requests(&sensors.read(SimTime(0), &readings(total), conditions).0);
+        let mut see =
+            |total, conditions: &Conditions| requests(&sensors.read(SimTime(0), &readings(total), conditions).0);
         assert_eq!(see(10, &conditions), Some(10));
         conditions.services[0].sensor.frozen = true;
         assert_eq!(see(20, &conditions), Some(20));

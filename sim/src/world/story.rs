@@ -3,7 +3,9 @@
 //! Answers which incidents there were and what was done about them, in the words of the records. It draws no conclusions of
 //! its own, so what it tells is what an operator could read in the journal.
 
-use homeostat_core::{ActionId, Assessment, Effect, IncidentId, IncidentKind, Outcome, Target, TickRecord, Verdict};
+use homeostat_core::{
+    ActionId, Assessment, Effect, Incident, IncidentId, IncidentKind, Outcome, Target, TickRecord, Verdict,
+};
 
 use crate::queue::SimTime;
 
@@ -110,19 +112,12 @@ impl Story {
     fn tell_incidents(&mut self, at_s: u64, assessment: &Assessment) {
         self.open = assessment.incidents.len();
         for incident in &assessment.incidents {
-            let suspect = || incident.suspect().map(ToString::to_string);
-            match self.incidents.iter_mut().rev().find(|told| told.id == incident.id) {
-                Some(told) if told.suspect.is_none() => told.suspect = suspect(),
-                Some(_) => {}
-                None if self.incidents.len() < TOLD_MAX => self.incidents.push(IncidentStory {
-                    id: incident.id,
-                    kind: incident.kind,
-                    opened_s: at_s,
-                    closed_s: None,
-                    services: incident.services.iter().map(ToString::to_string).collect(),
-                    suspect: suspect(),
-                }),
-                None => {}
+            match self.incidents.iter().rposition(|told| told.id == incident.id) {
+                Some(index) if self.incidents[index].suspect.is_none() => {
+                    self.incidents[index].suspect = incident.suspect().map(ToString::to_string);
+                }
+                None if self.incidents.len() < TOLD_MAX => self.incidents.push(begin(at_s, incident)),
+                _ => {}
             }
         }
         for id in &assessment.closed {
@@ -137,5 +132,16 @@ impl Story {
             let Outcome { verdict, before, after, .. } = *outcome;
             action.end = Some(ActionEnd { at_s, verdict, before, after });
         }
+    }
+}
+
+fn begin(at_s: u64, incident: &Incident) -> IncidentStory {
+    IncidentStory {
+        id: incident.id,
+        kind: incident.kind,
+        opened_s: at_s,
+        closed_s: None,
+        services: incident.services.iter().map(ToString::to_string).collect(),
+        suspect: incident.suspect().map(ToString::to_string),
     }
 }

@@ -149,6 +149,6 @@ pub struct Plan {
     pub requests: Vec<ActionRequest>,
     /// Decided earlier, approved by a person since, and still let through by every guard.
     pub approved: Vec<ActionId>,
-    /// Proposed, and refused for now.
+    /// Proposed, and refused at this tick.
     pub withheld: Vec<Withheld>,
 }

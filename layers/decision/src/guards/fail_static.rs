@@ -3,7 +3,6 @@
 //! Answers whether the evidence an action rests on is fresh, and whether the agent sees enough of its world at all. Missing
 //! is never zero: an agent that lost its eyes leaves everything as it is.
 
-use homeostat_core::actions::Expectation;
 use homeostat_core::{Actuation, Indicator, Regime, WithholdReason};
 
 use crate::{Candidate, Guard, GuardView, Refusal};
@@ -19,10 +18,6 @@ impl Guard for FailStatic {
 
     fn check(&self, candidate: &Candidate<'_>, view: &GuardView<'_>) -> Option<Refusal> {
         let snapshot = view.view.snapshot;
-        // Telling people that the agent is blind, or what it last saw, is always right.
-        if candidate.action.expectation == Expectation::Delivered {
-            return None;
-        }
         if view.regime == Regime::Blind {
             return Some(WithholdReason::Blind { blindness: snapshot.blindness }.into());
         }

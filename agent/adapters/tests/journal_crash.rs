@@ -30,7 +30,8 @@ fn ticks(records: &[TickRecord]) -> Vec<u64> {
     records.iter().map(|record| record.tick.0).collect()
 }
 
-/// Writes ticks for ever, and says after each commit that it is durable. Does nothing unless it was started as the child.
+/// Scenario: started as the child, it writes ticks for ever and says after each commit that it is durable; otherwise nothing.
+/// Guarantees: the kill test has a process to kill.
 #[test]
 fn child_that_writes_until_it_is_killed() {
     let Ok(dir) = std::env::var(CHILD_DIR) else { return };

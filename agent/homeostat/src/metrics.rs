@@ -101,8 +101,8 @@ fn latencies(page: &mut Exposition, view: &LoopView) {
     let gauges: [(&'static str, &str, &[(Indicator, &str)], f64); 3] = [
         (
             "homeostat_request_latency_seconds",
-            "Latency quantiles of the last interval.",
-            &[(Indicator::LatencyP50, "0.5"), (Indicator::LatencyP99, "0.99")],
+            "Latency percentiles of the last interval.",
+            &[(Indicator::LatencyP50, "50"), (Indicator::LatencyP99, "99")],
             1e6,
         ),
         ("homeostat_utilization_ratio", "Share of capacity in use.", &[(Indicator::Utilization, "")], 1e4),
@@ -111,11 +111,11 @@ fn latencies(page: &mut Exposition, view: &LoopView) {
     for (name, help, indicators, scale) in gauges {
         let mut family = page.family(name, Gauge, help);
         for service in &services {
-            for (indicator, quantile) in indicators {
+            for (indicator, percentile) in indicators {
                 let reading = record.snapshot.reading(&Target::Service((*service).clone()), *indicator);
                 let Some(value) = reading.fresh() else { continue };
                 let mut labels = vec![("service", service.as_str())];
-                labels.extend((!quantile.is_empty()).then_some(("quantile", *quantile)));
+                labels.extend((!percentile.is_empty()).then_some(("percentile", *percentile)));
                 family.sample(&labels, value as f64 / scale);
             }
         }

@@ -2,16 +2,16 @@
 //!
 //! Answers whether the journal, and what was done outside, survive `kill -9` at any moment.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on must stop loudly")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on must stop loudly")]
 
 mod common;
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use common::scale_endpoint::ScaleEndpoint;
-use common::{Running, eventually, homeostat, manifest, stdout};
+use common::{Running, eventually, for_about, homeostat, manifest, stdout};
 use serde_json::Value;
 
 /// Times the agent is killed.
@@ -33,11 +33,10 @@ fn nothing_is_lost_and_nothing_is_done_twice() {
         let agent = Running::start(dir.path(), &text);
         assert_eq!(agent.status()["agent"]["life"], kill + 1);
         // The moments are spread over two ticks; which one it is does not matter, so nothing depends on how exact it is.
-        let until = Instant::now() + Duration::from_millis(1200 + kill * 377 % 2000);
-        while Instant::now() < until {
+        for_about(Duration::from_millis(1200 + kill * 377 % 2000), || {
             sent += u64::from(agent.send_request("shop", sent, sent % 50 == 0).is_ok());
             shown = agent.try_status().and_then(|status| status["tick"].as_u64()).unwrap_or(shown).max(shown);
-        }
+        });
         agent.kill();
     }
     let agent = Running::start(dir.path(), &text);

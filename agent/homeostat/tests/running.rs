@@ -1,6 +1,6 @@
 //! A running agent, as telemetry, operators and strangers meet it.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on must stop loudly")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on must stop loudly")]
 
 mod common;
 

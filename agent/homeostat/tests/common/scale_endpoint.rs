@@ -32,6 +32,7 @@ pub(crate) struct ScaleEndpoint {
 
 impl ScaleEndpoint {
     /// Endpoints of services with two replicas each. Service `N` becomes too busy `N` times `wakes_every` from now.
+    #[expect(clippy::disallowed_methods, reason = "it stands for a program outside, in which real time passes")]
     pub(crate) fn start(wakes_every: Duration) -> ScaleEndpoint {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -58,6 +59,7 @@ impl ScaleEndpoint {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "it stands for a program outside, in which real time passes")]
 fn serve(stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream.try_clone()?);
     let mut stream = stream;
@@ -88,6 +90,7 @@ fn serve(stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "it stands for a program outside, in which real time passes")]
 fn answer(line: &str, body: &[u8], state: &mut State) -> String {
     let path = line.split(' ').nth(1).unwrap().trim_start_matches('/');
     let service: u32 = path.parse().unwrap();

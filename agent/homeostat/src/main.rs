@@ -1,6 +1,33 @@
-//! The binary. Answers nothing yet but how a manifest is read; the command line opens the doors.
+//! The binary.
+//!
+//! Answers what the operating system asks of a program: arguments in, exit code out. Everything else has a room of its own:
+//! `cli` says what can be typed, `command` does it, `wiring` and `driver` are the running agent.
 
-#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the command line that reads it is still missing"))]
+mod cli;
+mod command;
+
+mod client;
+mod logging;
 mod manifest;
+mod state_dir;
+mod wall_time;
 
-fn main() {}
+mod data_plane;
+mod doors;
+mod driver;
+mod own_spans;
+mod view;
+mod wiring;
+
+mod api;
+mod explain;
+mod journal_at_rest;
+mod metrics;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    command::perform(cli::Cli::parse())
+}

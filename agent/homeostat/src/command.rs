@@ -17,6 +17,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use homeostat_adapters::JournalError;
+use homeostat_sim::ScenarioError;
 use thiserror::Error;
 
 use crate::cli::{Cli, Command};
@@ -64,9 +65,9 @@ pub(crate) enum CommandError {
     /// An event log cannot be read.
     #[error(transparent)]
     EventLog(#[from] homeostat_adapters::journal::EventLogError),
-    /// The harness could not run.
-    #[error("{0}")]
-    Simulation(String),
+    /// There is no such scenario, or it makes no sense.
+    #[error(transparent)]
+    Scenario(ScenarioError),
     /// A file cannot be written.
     #[error("cannot write {}", path.display())]
     Write {
@@ -84,7 +85,7 @@ pub(crate) enum CommandError {
 }
 
 impl CommandError {
-    /// 64 for an unusable configuration, 1 for everything else; 2, wrong use, is clap's.
+    /// 64 for an unusable configuration, 2 for wrong use that only this room can see, 1 for everything else.
     fn exit_code(&self) -> ExitCode {
         match self {
             CommandError::Manifest(_) => ExitCode::from(64),
@@ -92,6 +93,8 @@ impl CommandError {
             CommandError::Start(StartError::DataPlane(homeostat_pipeline::StartError::Exporter(_))) => {
                 ExitCode::from(64)
             }
+            CommandError::Scenario(ScenarioError::Unknown { .. }) => ExitCode::from(2),
+            CommandError::Scenario(_) => ExitCode::from(64),
             _ => ExitCode::from(1),
         }
     }

@@ -333,3 +333,6 @@ fn failure(report: &Report) -> &str {
         _ => "done",
     }
 }
+
+#[cfg(test)]
+mod tests;

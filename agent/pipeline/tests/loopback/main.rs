@@ -1,0 +1,12 @@
+//! The pipeline on real sockets: a generated client and plain HTTP on one side, a generated server on the other.
+//!
+//! Answers whether what was built file by file also works as one program. Does not measure. Every wait is for an event
+//! with a deadline far beyond what a busy machine needs.
+
+mod sink;
+mod spans;
+
+mod export;
+mod grpc;
+mod http;
+mod observe;

@@ -141,6 +141,7 @@ async fn status_now(State(state): State<ApiState>) -> Json<Status> {
         trials: view.trials.to_vec(),
         decisions: view.decisions.iter().cloned().collect(),
         withheld: record.map_or_else(Vec::new, |record| record.plan.withheld.clone()),
+        learned: status::learned(&view.knowledge),
         pipeline: state.data_plane.stats(),
         doors: identity.doors,
     })
@@ -156,7 +157,10 @@ struct JournalQuery {
     since_ms: Option<u64>,
 }
 
-async fn journal(State(state): State<ApiState>, Query(query): Query<JournalQuery>) -> Result<Json<Vec<TickRecord>>, Refusal> {
+async fn journal(
+    State(state): State<ApiState>,
+    Query(query): Query<JournalQuery>,
+) -> Result<Json<Vec<TickRecord>>, Refusal> {
     let limit = query.limit.unwrap_or(RECORDS_DEFAULT).clamp(1, RECORDS_MAX);
     let since = query.since_ms.map(|span| Timestamp(state.clock.now().0.saturating_sub(span)));
     let records = in_background(move || newest(&state.journal, limit, since)).await?;

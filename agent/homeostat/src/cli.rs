@@ -59,12 +59,15 @@ Examples:
   homeostat explain a-17 --state-dir /var/lib/homeostat   the same from a journal at rest")]
     Explain(ExplainArgs),
     /// The journal: what every tick saw, thought, did and learned.
-    #[command(after_help = "\
+    #[command(
+        after_help = "\
 Examples:
   homeostat journal --limit 20
   homeostat journal --since 10m --json
   homeostat journal export --life 3 incident.events     the events of one life, for `homeostat replay`",
-        args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+        args_conflicts_with_subcommands = true,
+        subcommand_negates_reqs = true
+    )]
     Journal(JournalArgs),
     /// The kill switch: from the next tick on the agent watches and never acts, also after a restart.
     Hold(SteerArgs),
@@ -279,7 +282,7 @@ pub(crate) enum SimCommand {
     /// Run one scenario once. Exit code 1 if a checker complains.
     #[command(after_help = "\
 Examples:
-  homeostat sim run starved-worker --seed 7
+  homeostat sim run starved_service --seed 7
   homeostat sim run my-scenario.yaml --report run.html")]
     Run {
         /// A shipped scenario's name (see `homeostat sim list`) or a scenario file.

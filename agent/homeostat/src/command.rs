@@ -49,7 +49,9 @@ pub(crate) enum CommandError {
     #[error(transparent)]
     Journal(#[from] JournalError),
     /// No agent answers, and the journal at rest did not help.
-    #[error("no agent answers at {api}, and {why}: start one with `homeostat run`, or pass --state-dir to read a journal at rest")]
+    #[error(
+        "no agent answers at {api}, and {why}: start one with `homeostat run`, or pass --state-dir to read a journal at rest"
+    )]
     Nobody {
         /// Who was asked.
         api: String,
@@ -85,7 +87,11 @@ impl CommandError {
     /// 64 for an unusable configuration, 1 for everything else; 2, wrong use, is clap's.
     fn exit_code(&self) -> ExitCode {
         match self {
-            CommandError::Manifest(_) | CommandError::Start(StartError::Endpoint { .. }) => ExitCode::from(64),
+            CommandError::Manifest(_) => ExitCode::from(64),
+            CommandError::Start(StartError::Endpoint { .. } | StartError::OwnSpans(_)) => ExitCode::from(64),
+            CommandError::Start(StartError::DataPlane(homeostat_pipeline::StartError::Exporter(_))) => {
+                ExitCode::from(64)
+            }
             _ => ExitCode::from(1),
         }
     }
@@ -137,7 +143,7 @@ pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
     let mut cause = error.source();
     while let Some(error) = cause {
         let next = error.to_string();
-        if !text.ends_with(&next) {
+        if !text.contains(&next) {
             text = format!("{text}: {next}");
         }
         cause = error.source();

@@ -6,8 +6,9 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{PoisonError, RwLock};
+use std::time::Duration;
 
-use homeostat_core::{Millis, Observation, SamplingPlan, Timestamp};
+use homeostat_core::{Observation, SamplingPlan, Timestamp};
 use homeostat_pipeline::{
     AggregateReport, ExportProtocol, ExportSignals, ExporterConfig, ExporterStats, Pipeline, PipelineConfig,
     PipelineStats,
@@ -18,7 +19,7 @@ use crate::manifest::{ExporterSpec, Manifest, Protocol, TelemetryKind};
 
 /// Time for what is on its way when the agent stops: together with the loop's draining below the ten seconds that container
 /// runtimes grant.
-const SHUTDOWN_WITHIN: Millis = Millis::from_secs(4);
+const SHUTDOWN_WITHIN: Duration = Duration::from_secs(4);
 
 /// The running data plane.
 ///

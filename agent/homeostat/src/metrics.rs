@@ -6,6 +6,8 @@
 mod exposition;
 mod process;
 
+pub(crate) use process::read as process_cost;
+
 use std::sync::Arc;
 
 use axum::Router;
@@ -170,7 +172,8 @@ fn exporters(page: &mut Exposition, stats: &Stats) {
 }
 
 fn regime(page: &mut Exposition, view: &LoopView) {
-    let mut family = page.family("homeostat_regime", Gauge, "The regime of the next tick: one for it, zero for others.");
+    let mut family =
+        page.family("homeostat_regime", Gauge, "The regime of the next tick: one for it, zero for others.");
     for regime in [Regime::Starting, Regime::Holding, Regime::Blind, Regime::Engaged, Regime::Draining] {
         family.sample(&[("regime", &regime.to_string())], view.regime == regime);
     }
@@ -220,7 +223,7 @@ fn ticks(page: &mut Exposition, view: &LoopView, journal_bytes: Option<u64>) {
 }
 
 fn process(page: &mut Exposition) {
-    let cost = process::read();
+    let cost = process_cost();
     if let Some(bytes) = cost.resident_bytes {
         page.family("process_resident_memory_bytes", Gauge, "Resident memory of the agent.").plain(bytes);
     }

@@ -45,8 +45,7 @@ impl OwnSpans {
     /// Spans that are sent over OTLP to `endpoint`.
     pub(crate) fn sent_to(endpoint: &str) -> Result<OwnSpans, OwnSpansError> {
         let exporter = SpanExporter::builder().with_tonic().with_endpoint(endpoint).with_timeout(SEND_WITHIN).build();
-        let exporter =
-            exporter.map_err(|source| OwnSpansError::Exporter { endpoint: endpoint.to_owned(), source })?;
+        let exporter = exporter.map_err(|source| OwnSpansError::Exporter { endpoint: endpoint.to_owned(), source })?;
         let resource = Resource::builder().with_service_name("homeostat").with_attribute(version()).build();
         let provider = SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource).build();
         let tracer = provider.tracer("homeostat");

@@ -71,7 +71,10 @@ pub(crate) enum Trouble {
 impl std::fmt::Display for Trouble {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Trouble::JournalNotWritable { why } => write!(f, "the journal cannot be written ({why}), so nothing is done; telemetry goes on; restart the agent"),
+            Trouble::JournalNotWritable { why } => write!(
+                f,
+                "the journal cannot be written ({why}), so nothing is done; telemetry goes on; restart the agent"
+            ),
             Trouble::LoopStopped { why } => {
                 write!(f, "the loop stopped at a failed assertion ({why}); telemetry goes on; restart the agent")
             }
@@ -101,14 +104,8 @@ pub(crate) struct LoopCounts {
 }
 
 /// Every verdict, in the order in which they are counted.
-pub(crate) const VERDICTS: [Verdict; 6] = [
-    Verdict::Kept,
-    Verdict::Undone,
-    Verdict::Inconclusive,
-    Verdict::Failed,
-    Verdict::NotActed,
-    Verdict::Declined,
-];
+pub(crate) const VERDICTS: [Verdict; 6] =
+    [Verdict::Kept, Verdict::Undone, Verdict::Inconclusive, Verdict::Failed, Verdict::NotActed, Verdict::Declined];
 
 impl LoopCounts {
     /// Counts one ended trial.
@@ -183,7 +180,14 @@ impl Durations {
     pub(crate) fn cumulative(&self) -> Vec<(f64, u64)> {
         let mut below = 0;
         let pairs = Self::BOUNDS_S.iter().zip(self.counts);
-        pairs.map(|(bound, count)| (*bound, { below += count; below })).collect()
+        pairs
+            .map(|(bound, count)| {
+                (*bound, {
+                    below += count;
+                    below
+                })
+            })
+            .collect()
     }
 }
 
@@ -233,7 +237,7 @@ fn find(decisions: &mut VecDeque<Decision>, id: ActionId) -> Option<&mut Decisio
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::explain::tests::{record_of_a_decision, record_of_its_outcome};
+    use crate::explain::samples::{record_of_a_decision, record_of_its_outcome};
 
     /// Scenario: a decision and its end arrive in two records.
     /// Guarantees: one line stands for both, with the last stage and the outcome.

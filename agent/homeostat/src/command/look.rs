@@ -85,10 +85,17 @@ fn write_agent(out: &mut dyn Write, status: &Status) -> Result<(), CommandError>
 fn write_services(out: &mut dyn Write, status: &Status) -> Result<(), CommandError> {
     if status.services.is_empty() {
         let Some(door) = status.doors.otlp_http else { return Ok(()) };
-        return Ok(writeln!(out, "\nno service has reported yet; set OTEL_EXPORTER_OTLP_ENDPOINT=http://{door} in one")?);
+        return Ok(writeln!(
+            out,
+            "\nno service has reported yet; set OTEL_EXPORTER_OTLP_ENDPOINT=http://{door} in one"
+        )?);
     }
     let width = status.services.iter().map(|service| service.name.chars().count()).max().unwrap_or_default().max(7);
-    writeln!(out, "\n{:width$}  requests      rate   errors     slow       p50       p99     busy  repl  head   tail", "service")?;
+    writeln!(
+        out,
+        "\n{:width$}  requests      rate   errors     slow       p50       p99     busy  repl  head   tail",
+        "service"
+    )?;
     for service in &status.services {
         let text = |value: Option<u64>, unit: Unit| value.map_or_else(|| "-".to_owned(), |value| unit.render(value));
         let latency = |value: Option<u64>| value.map_or_else(|| "-".to_owned(), |value| Micros(value).to_string());

@@ -50,12 +50,7 @@ pub(super) fn replay(args: ReplayArgs, out: &mut dyn Write) -> Result<Answer, Co
     Ok(if identical { Answer::Yes } else { Answer::No })
 }
 
-fn replay_lives(
-    dir: &Path,
-    out: &mut dyn Write,
-    json: bool,
-    compared: &mut Vec<Compared>,
-) -> Result<(), CommandError> {
+fn replay_lives(dir: &Path, out: &mut dyn Write, json: bool, compared: &mut Vec<Compared>) -> Result<(), CommandError> {
     let journal = JournalReader::open(dir)?;
     let scratch = Scratch::new();
     for life in journal.lives()?.iter().filter(|life| life.ticks.is_some()) {
@@ -98,7 +93,11 @@ fn first_difference(recorded: &[Vec<u8>], replayed: &[Vec<u8>]) -> Option<Differ
 
 fn write_life(out: &mut dyn Write, life: &Compared) -> Result<(), CommandError> {
     let Some(difference) = &life.first_difference else {
-        return Ok(writeln!(out, "life {}: identical: {} records from {} events", life.life, life.records, life.events)?);
+        return Ok(writeln!(
+            out,
+            "life {}: identical: {} records from {} events",
+            life.life, life.records, life.events
+        )?);
     };
     writeln!(out, "life {}: record {} of {} differs", life.life, difference.position + 1, life.records)?;
     let start = parting(&difference.recorded, &difference.replayed);

@@ -82,7 +82,9 @@ async fn reload(agent: &RunningAgent, path: Option<&PathBuf>, current: Manifest)
                 && next.scale_endpoints == current.scale_endpoints
                 && next.webhook == current.webhook;
             if !same {
-                tracing::warn!("SIGHUP: changed doors, exporters, scale endpoints and webhooks are used after a restart");
+                tracing::warn!(
+                    "SIGHUP: changed doors, exporters, scale endpoints and webhooks are used after a restart"
+                );
             }
             agent.reconfigure(next.settings.clone()).await;
             tracing::info!("SIGHUP: {} is followed from the next tick on", path.display());

@@ -22,7 +22,9 @@ pub(super) fn hold(args: SteerArgs, out: &mut dyn Write) -> Result<Answer, Comma
 pub(super) fn resume(args: SteerArgs, out: &mut dyn Write) -> Result<Answer, CommandError> {
     let now = say(&args.api, "/v1/resume")?;
     match now.regime {
-        Regime::Blind => writeln!(out, "blind at {}: the hold is over, but too few readings are fresh to act", now.tick)?,
+        Regime::Blind => {
+            writeln!(out, "blind at {}: the hold is over, but too few readings are fresh to act", now.tick)?
+        }
         regime => writeln!(out, "{regime} since {}", now.tick)?,
     }
     Ok(if now.regime == Regime::Holding { Answer::No } else { Answer::Yes })

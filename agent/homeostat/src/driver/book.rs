@@ -52,7 +52,9 @@ impl Book {
         }
         let events = std::mem::take(&mut self.events);
         (self.writer)(&Page { record, checkpoint, events }).map_err(|why| {
-            tracing::error!("the journal failed: {why}; nothing is done any more; telemetry goes on; then restart the agent");
+            tracing::error!(
+                "the journal failed: {why}; nothing is done any more; telemetry goes on; then restart the agent"
+            );
             self.trouble = Some(why);
             NotWritten
         })
@@ -69,7 +71,7 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;
-    use crate::explain::tests::record_of_a_decision;
+    use crate::explain::samples::record_of_a_decision;
 
     /// Scenario: the disk refuses the second page and would take the third.
     /// Guarantees: the second commit says so, the third is not tried, and a page carries exactly the events noted before it.

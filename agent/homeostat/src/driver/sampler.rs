@@ -90,7 +90,10 @@ mod tests {
         let mut sampler = Sampler::new(rebuilt, Box::new(publish));
         sampler.set("web".into(), sampling);
         let published = published.lock().expect("not poisoned");
-        assert_eq!((published[0].generation, published[0].of("web"), published[0].of("cart")), (Generation(5), sampling, sampling));
+        assert_eq!(
+            (published[0].generation, published[0].of("web"), published[0].of("cart")),
+            (Generation(5), sampling, sampling)
+        );
         assert_eq!(sampler.read_back(&"web".into()), Actuation::SetSampling { service: "web".into(), sampling });
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Answers whether the journal, and what was done outside, survive `kill -9` at any moment.
 
+#![expect(clippy::disallowed_methods, reason = "the moment of a crash is a moment in real time")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on must stop loudly")]
 
 mod common;

@@ -19,8 +19,10 @@ use homeostat_adapters::{Journal, JournalError, JournalReader, Retention};
 use homeostat_core::{TickNumber, TickRecord};
 use tempfile::tempdir;
 
-/// Set for the child process of the kill test only.
+/// Set for the child process of the kill test only: the same test in another process, which then writes to this directory.
 const CHILD_DIR: &str = "HOMEOSTAT_JOURNAL_TEST_DIR";
+/// The name of the kill test.
+const KILL_TEST: &str = "nothing_durable_is_lost_when_the_process_is_killed";
 
 fn open(dir: &Path) -> Result<Journal, JournalError> {
     Journal::open(dir, Retention::default()).map(|(journal, _)| journal)
@@ -30,12 +32,9 @@ fn ticks(records: &[TickRecord]) -> Vec<u64> {
     records.iter().map(|record| record.tick.0).collect()
 }
 
-/// Scenario: started as the child, it writes ticks for ever and says after each commit that it is durable; otherwise nothing.
-/// Guarantees: the kill test has a process to kill.
-#[test]
-fn child_that_writes_until_it_is_killed() {
-    let Ok(dir) = std::env::var(CHILD_DIR) else { return };
-    let (mut journal, recovered) = Journal::open(Path::new(&dir), Retention::default()).unwrap();
+/// What the child process does: writes ticks until it is killed, and says after each commit that it is durable.
+fn write_until_killed(dir: &Path) {
+    let (mut journal, recovered) = Journal::open(dir, Retention::default()).unwrap();
     let first = recovered.checkpoint.map_or(1, |checkpoint| checkpoint.tick.0 + 1);
     for tick in first..first + 100_000 {
         commit(&mut journal, &quiet(tick)).unwrap();
@@ -47,7 +46,7 @@ fn child_that_writes_until_it_is_killed() {
 
 /// Starts a writer on `dir`, lets it commit `count` ticks, kills it, and says the last tick it called durable.
 fn write_and_kill(dir: &Path, count: u64) -> u64 {
-    let arguments = ["--exact", "child_that_writes_until_it_is_killed", "--nocapture"];
+    let arguments = ["--exact", KILL_TEST, "--nocapture"];
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(arguments)
         .env(CHILD_DIR, dir)
@@ -66,6 +65,9 @@ fn write_and_kill(dir: &Path, count: u64) -> u64 {
 /// Guarantees: every tick it called durable is there, whole and in order, with its checkpoint; at most one more is.
 #[test]
 fn nothing_durable_is_lost_when_the_process_is_killed() {
+    if let Ok(dir) = std::env::var(CHILD_DIR) {
+        return write_until_killed(Path::new(&dir));
+    }
     let dir = tempdir().unwrap();
     for round in 1..=5 {
         let durable = write_and_kill(dir.path(), 5 * round);
@@ -84,6 +86,7 @@ fn nothing_durable_is_lost_when_the_process_is_killed() {
 #[test]
 fn a_journal_that_was_never_closed_opens() {
     let dir = tempdir().unwrap();
+    // Open until the end of the test, so that nothing it would do on closing reaches the images.
     let mut journal = open(dir.path()).unwrap();
     commit(&mut journal, &quiet(1)).unwrap();
     commit(&mut journal, &quiet(2)).unwrap();
@@ -91,7 +94,6 @@ fn a_journal_that_was_never_closed_opens() {
     for image in [&first, &second] {
         fs::copy(journal.path(), image.path().join("journal.redb")).unwrap();
     }
-    std::mem::forget(journal);
     assert_eq!(ticks(&open(first.path()).unwrap().latest(9).unwrap()), [1, 2]);
     assert_eq!(ticks(&JournalReader::open(second.path()).unwrap().latest(9).unwrap()), [1, 2]);
 }

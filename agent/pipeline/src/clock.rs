@@ -14,6 +14,7 @@ pub(crate) struct Clock {
     started: Instant,
 }
 
+#[expect(clippy::disallowed_methods, reason = "this is the clock of the tasks that serve sockets")]
 impl Clock {
     /// Reads the wall clock once.
     #[expect(clippy::disallowed_methods, reason = "this is the one place of the pipeline that reads a clock")]

@@ -1,8 +1,6 @@
 //! The loop. Event in, commands out; no async, no clock, no I/O.
 
-use homeostat_core::{
-    Checkpoint, Command, Event, InForce, Knowledge, Policy, Regime, Settings, Timestamp, Trial,
-};
+use homeostat_core::{Checkpoint, Command, Event, InForce, Knowledge, Policy, Regime, Settings, Timestamp, Trial};
 
 /// Whether a checkpoint carries the long windows, which are large and change slowly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,3 +1,5 @@
 //! The binary.
 
+mod demo;
+
 fn main() {}

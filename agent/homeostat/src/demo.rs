@@ -1,0 +1,8 @@
+//! `homeostat demo`.
+//!
+//! Answers what the agent is, in two minutes and on one screen.
+
+mod backend;
+mod fault;
+mod load;
+mod shop;

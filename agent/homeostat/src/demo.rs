@@ -4,5 +4,9 @@
 
 mod backend;
 mod fault;
+mod line;
 mod load;
+mod panel;
+mod screen;
 mod shop;
+mod story;

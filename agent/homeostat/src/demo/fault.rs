@@ -11,8 +11,9 @@ use super::shop::{Shop, VICTIM};
 /// When it happens: by then the agent has seen what is normal.
 pub(crate) const AFTER: Duration = Duration::from_secs(25);
 
-/// How long the backend's work takes afterwards, in percent of before.
-pub(crate) const SLOWNESS_PERCENT: u32 = 400;
+/// How long the backend's work takes afterwards, in percent of before. Two workers then do 20 of the 32 charges a second
+/// that come; four do 41, five or six have room to spare.
+pub(crate) const SLOWNESS_PERCENT: u32 = 350;
 
 /// Injects it.
 pub(crate) fn inject(shop: &Shop) {
@@ -23,7 +24,7 @@ pub(crate) fn inject(shop: &Shop) {
 pub(crate) fn told(shop: &Shop) -> String {
     format!(
         "{VICTIM}'s backend now takes {} times as long; its {} workers cannot keep up (nobody tells the agent)",
-        SLOWNESS_PERCENT / 100,
+        f64::from(SLOWNESS_PERCENT) / 100.0,
         shop.workers(VICTIM)
     )
 }

@@ -14,11 +14,18 @@ use tokio::sync::oneshot;
 /// slow it is almost five, which is as long as a caller waits anyway. Beyond it a request is refused with a 503.
 pub(crate) const WAITING_MAX: usize = 96;
 
-/// Over how long utilisation is averaged: long enough that chance does not look like load, short enough to be news.
-const AVERAGED_OVER: Duration = Duration::from_secs(4);
+/// Utilisation is metered in slots of this length…
+const SLOT: Duration = Duration::from_secs(1);
 
-/// Between the marks from which the average is taken.
-const MARK_EVERY: Duration = Duration::from_millis(500);
+/// …and averaged over this many of them, so that chance does not look like load: at thirty requests a second, a single
+/// second may well be half as busy again as the mean.
+const SLOTS_AVERAGED: usize = 12;
+
+/// When nobody was idle in this many slots on end, that is said at once; it is no chance.
+const SLOTS_FULL: usize = 4;
+
+/// From this share of a slot on, nobody was idle in it.
+const FULL: f64 = 0.95;
 
 /// Nobody may wait any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,43 +129,59 @@ impl Drop for Worker {
     }
 }
 
-/// Busy time and capacity, integrated; utilisation is the quotient of their growth.
+/// Busy time and capacity, slot by slot.
 #[derive(Debug, Default)]
 struct Meter {
-    now: Mark,
-    marks: VecDeque<Mark>,
+    at: Duration,
+    current: Slot,
+    /// Whole slots, oldest first.
+    slots: VecDeque<Slot>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-struct Mark {
-    at: Duration,
+struct Slot {
     busy: Duration,
     capacity: Duration,
 }
 
 impl Meter {
-    /// Accounts for the time up to `at`, in which `busy` of `workers` worked.
-    fn advance(&mut self, at: Duration, busy: u32, workers: u32) {
-        let passed = at.saturating_sub(self.now.at);
-        self.now.at = at.max(self.now.at);
-        self.now.busy += passed * busy.min(workers);
-        self.now.capacity += passed * workers;
-        if self.marks.back().is_none_or(|last| MARK_EVERY <= at.saturating_sub(last.at)) {
-            self.marks.push_back(self.now);
+    /// Accounts for the time up to `now`, in which `busy` of `workers` worked.
+    fn advance(&mut self, now: Duration, busy: u32, workers: u32) {
+        // Slots longer ago than the average reaches would be forgotten anyway, so at most that many are filled.
+        let reach = SLOT * (SLOTS_AVERAGED as u32 + 1);
+        self.at = self.at.max(now.saturating_sub(reach));
+        while self.at < now {
+            let slot_ends = SLOT * (self.at.as_secs() as u32 + 1);
+            let passed = slot_ends.min(now) - self.at;
+            self.current.busy += passed * busy.min(workers);
+            self.current.capacity += passed * workers;
+            self.at += passed;
+            if self.at == slot_ends {
+                self.slots.push_back(std::mem::take(&mut self.current));
+            }
         }
-        while self.marks.get(1).is_some_and(|second| AVERAGED_OVER <= at.saturating_sub(second.at)) {
-            self.marks.pop_front();
+        while SLOTS_AVERAGED < self.slots.len() {
+            self.slots.pop_front();
         }
     }
 
     fn utilization(&self) -> f64 {
-        let since = self.marks.front().copied().unwrap_or_default();
-        let capacity = self.now.capacity.saturating_sub(since.capacity).as_secs_f64();
-        if capacity == 0.0 {
-            return 0.0;
-        }
-        self.now.busy.saturating_sub(since.busy).as_secs_f64() / capacity
+        let newest: Vec<f64> = self.slots.iter().rev().take(SLOTS_FULL).map(Slot::share).collect();
+        let is_full = newest.len() == SLOTS_FULL && newest.iter().all(|share| FULL <= *share);
+        if is_full { newest[0] } else { sum(&self.slots).share() }
     }
+}
+
+impl Slot {
+    fn share(&self) -> f64 {
+        if self.capacity.is_zero() { 0.0 } else { self.busy.as_secs_f64() / self.capacity.as_secs_f64() }
+    }
+}
+
+fn sum(slots: &VecDeque<Slot>) -> Slot {
+    slots
+        .iter()
+        .fold(Slot::default(), |sum, slot| Slot { busy: sum.busy + slot.busy, capacity: sum.capacity + slot.capacity })
 }
 
 #[cfg(test)]
@@ -210,19 +233,21 @@ mod tests {
         assert_eq!(pool.acquire().await.map(drop), Err(PoolFull));
     }
 
-    /// Scenario: one of two workers is busy for ten seconds, then both; then there are four.
-    /// Guarantees: utilisation is the share of the recent capacity that was used, whatever was before.
+    /// Scenario: one of two workers is busy for twenty seconds; then both; then one of four.
+    /// Guarantees: chance is averaged away, a pool that is full says so after four seconds and not before, and relief shows
+    /// as soon as somebody is idle.
     #[test]
-    fn utilisation_is_used_over_available_time() {
+    fn utilisation_is_calm_until_the_pool_is_full() {
         let mut meter = Meter::default();
-        let mut run = |from_s: u64, to_s: u64, busy, workers| {
-            for half in from_s * 2..=to_s * 2 {
-                meter.advance(Duration::from_millis(half * 500), busy, workers);
-            }
+        let mut run = |to_s: u64, busy, workers| {
+            meter.advance(Duration::from_secs(to_s), busy, workers);
             (meter.utilization() * 100.0).round() as u32
         };
-        assert_eq!(run(0, 10, 1, 2), 50);
-        assert_eq!(run(10, 20, 2, 2), 100);
-        assert_eq!(run(20, 30, 2, 4), 50);
+        assert_eq!(run(20, 1, 2), 50);
+        assert_eq!(run(23, 2, 2), 63);
+        assert_eq!(run(24, 2, 2), 100);
+        assert_eq!(run(40, 2, 2), 100);
+        assert!(run(41, 1, 4) < 100);
+        assert_eq!(run(60, 1, 4), 25);
     }
 }

@@ -1,0 +1,207 @@
+//! The story.
+//!
+//! Answers what is worth telling of each tick, and what the whole run amounts to: a fold over the records, so that whatever
+//! is told can be found in the journal. Does not know a screen, a clock or the shop. Records repeat themselves every second
+//! by design; the story says a thing once, when it becomes true.
+
+mod actions;
+mod course;
+mod health;
+
+pub(crate) use actions::{changed, range};
+pub(crate) use course::Course;
+pub(crate) use health::promise;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use homeostat_core::{
+    ActionId, ActionRequest, Edge, Efficacy, EfficacyKey, Incident, IncidentId, Millis, Regime, ServiceName,
+    ServiceSampling, Settings, TickRecord, Timestamp, TrialStage,
+};
+
+use super::line::{Line, Room, Tone};
+
+/// Withheld proposals are told again when this much time has passed; by then it is news that it still holds.
+const WITHHELD_AGAIN_AFTER: Millis = Millis::from_secs(60);
+
+/// Actions remembered. The guards let through sixty a minute; the demo lasts two.
+const ACTIONS_MAX: usize = 1000;
+
+/// What has been told, and what must be remembered to tell the next tick.
+pub(crate) struct Story {
+    /// When the demo began, by the agent's clock.
+    pub(crate) began: Timestamp,
+    /// What the agent was told to do.
+    pub(crate) settings: Settings,
+    /// The newest record.
+    pub(crate) last: Option<TickRecord>,
+    /// Every action begun so far.
+    pub(crate) actions: BTreeMap<ActionId, Begun>,
+    /// How services are sampled, where that has been decided.
+    pub(crate) sampling: BTreeMap<ServiceName, ServiceSampling>,
+    /// How it went, second by second.
+    pub(crate) course: Course,
+    incidents: BTreeMap<IncidentId, Option<ServiceName>>,
+    services: BTreeSet<ServiceName>,
+    edges: BTreeSet<Edge>,
+    broken: BTreeSet<ServiceName>,
+    withheld: BTreeMap<String, Timestamp>,
+    tried: BTreeMap<EfficacyKey, Efficacy>,
+    regime: Option<Regime>,
+}
+
+/// An action that was begun.
+#[derive(Clone, Debug)]
+pub(crate) struct Begun {
+    /// What was decided.
+    pub(crate) request: ActionRequest,
+    /// Where it stands.
+    pub(crate) stage: TrialStage,
+    /// Since when.
+    pub(crate) since: Timestamp,
+    /// The promised measure when it was judged.
+    pub(crate) after: Option<u64>,
+}
+
+impl Story {
+    /// A story that begins at `began`.
+    pub(crate) fn new(began: Timestamp, settings: Settings) -> Story {
+        Story {
+            began,
+            settings,
+            last: None,
+            actions: BTreeMap::new(),
+            sampling: BTreeMap::new(),
+            course: Course::default(),
+            incidents: BTreeMap::new(),
+            services: BTreeSet::new(),
+            edges: BTreeSet::new(),
+            broken: BTreeSet::new(),
+            withheld: BTreeMap::new(),
+            tried: BTreeMap::new(),
+            regime: None,
+        }
+    }
+
+    /// Takes one tick; returns what is worth telling of it, in the order of the rooms.
+    pub(crate) fn take(&mut self, record: TickRecord) -> Vec<Line> {
+        let mut lines = Vec::new();
+        self.tell_regime(&record, &mut lines);
+        self.tell_perceived(&record, &mut lines);
+        self.tell_assessed(&record, &mut lines);
+        self.tell_decided(&record, &mut lines);
+        self.tell_withheld(&record, &mut lines);
+        self.tell_done(&record, &mut lines);
+        self.tell_learned(&record, &mut lines);
+        self.note_course(&record);
+        self.last = Some(record);
+        lines
+    }
+
+    /// How `service` is sampled now.
+    pub(crate) fn sampling_of(&self, service: &ServiceName) -> ServiceSampling {
+        self.sampling.get(service).copied().unwrap_or(self.settings.sampling.initial)
+    }
+
+    fn line(&self, record: &TickRecord, room: Room, text: impl Into<String>) -> Line {
+        Line::new(record.at.since(self.began), room, text)
+    }
+
+    fn tell_regime(&mut self, record: &TickRecord, lines: &mut Vec<Line>) {
+        if self.regime.is_some_and(|before| before != record.regime) {
+            let text = match record.regime {
+                Regime::Starting => "reading how the world stands before acting".to_owned(),
+                Regime::Holding => "on hold: watching, not acting".to_owned(),
+                Regime::Blind => {
+                    format!("blind: {} of the signals are not fresh, so nothing is done", record.snapshot.blindness)
+                }
+                Regime::Engaged => "engaged: acting within the limits that were set".to_owned(),
+                Regime::Draining => "draining: finishing what is open, beginning nothing".to_owned(),
+            };
+            lines.push(self.line(record, Room::Assessed, text));
+        }
+        self.regime = Some(record.regime);
+    }
+
+    fn tell_assessed(&mut self, record: &TickRecord, lines: &mut Vec<Line>) {
+        for incident in &record.assessment.incidents {
+            let suspect = incident.suspect().cloned();
+            match self.incidents.insert(incident.id, suspect.clone()) {
+                None => lines.push(self.opened(record, incident)),
+                Some(before) if before != suspect => lines.push(self.suspected(record, incident)),
+                Some(_) => {}
+            }
+        }
+        for id in &record.assessment.closed {
+            lines.push(
+                self.line(record, Room::Assessed, format!("{id} is over: nothing has supported it lately"))
+                    .tone(Tone::Good),
+            );
+        }
+    }
+
+    fn opened(&self, record: &TickRecord, incident: &Incident) -> Line {
+        let services = names(incident.services.iter().map(|service| service.as_str()));
+        let text = format!("{} opens: {} at {services}", incident.id, incident.kind);
+        let evidence = incident
+            .findings
+            .iter()
+            .flat_map(|finding| finding.evidence.first().map(|evidence| format!("{} {evidence}", finding.service)));
+        let mut why: Vec<String> = evidence.take(EVIDENCE_TOLD_MAX).collect();
+        why.extend(suspicion(incident));
+        self.line(record, Room::Assessed, text).because(why.join("; ")).tone(Tone::Bad)
+    }
+
+    fn suspected(&self, record: &TickRecord, incident: &Incident) -> Line {
+        let told = suspicion(incident).unwrap_or_else(|| "no cause is suspected any more".to_owned());
+        let line = self.line(record, Room::Assessed, format!("{}: {told}", incident.id));
+        match incident.hypotheses.first() {
+            Some(hypothesis) if !hypothesis.because.is_empty() => line.because(hypothesis.because.join("; ")),
+            _ => line,
+        }
+    }
+
+    fn tell_withheld(&mut self, record: &TickRecord, lines: &mut Vec<Line>) {
+        for withheld in &record.plan.withheld {
+            let action = &withheld.proposal.action;
+            let key = format!("{} {} {}", action.kind, action.target, withheld.guard);
+            let lately = self.withheld.get(&key).is_some_and(|told| record.at.since(*told) < WITHHELD_AGAIN_AFTER);
+            if lately {
+                continue;
+            }
+            self.withheld.insert(key, record.at);
+            let until =
+                withheld.until.map(|until| format!(", until {}", clock(until.since(self.began)))).unwrap_or_default();
+            let what = actions::proposed(&action.actuation);
+            lines.push(self.line(record, Room::Withheld, format!("{what}: {}{until}", withheld.reason)));
+        }
+    }
+}
+
+/// Evidence told when an incident opens; the rest is in the record.
+const EVIDENCE_TOLD_MAX: usize = 2;
+
+/// The most likely cause, in half a sentence.
+pub(crate) fn suspicion(incident: &Incident) -> Option<String> {
+    let hypothesis = incident.hypotheses.first()?;
+    let (cause, mechanism) = (&hypothesis.cause, &hypothesis.mechanism);
+    Some(format!("suspected cause: {cause}, {mechanism} ({} % sure)", hypothesis.confidence.0 / 100))
+}
+
+/// Names in a row: `a`, `a and b`, `a, b and c`.
+pub(crate) fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<&str> = names.collect();
+    match names.as_slice() {
+        [] => "nothing".to_owned(),
+        [only] => (*only).to_owned(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
+/// A time of the demo's own clock, as it stands at the left of the lines.
+pub(crate) fn clock(at: Millis) -> String {
+    format!("{}.{} s", at.0 / 1000, at.0 % 1000 / 100)
+}
+
+#[cfg(test)]
+pub(super) mod tests;

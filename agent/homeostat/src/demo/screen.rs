@@ -72,15 +72,19 @@ impl Screen {
         }
     }
 
-    /// Takes the panel away and prints the last rows, as they are.
-    pub(crate) fn close(self, last: &[String]) -> Result<(), ScreenError> {
+    /// Takes the panel away; what was told stays.
+    pub(crate) fn close(self) -> Result<(), ScreenError> {
         match self {
             Screen::Live(live) => live.close()?,
             Screen::Plain(_) => {}
         }
-        plain::print(last)?;
         Ok(())
     }
+}
+
+/// Prints `rows` as they are; for before and after.
+pub(crate) fn print(rows: &[String]) -> Result<(), ScreenError> {
+    Ok(plain::print(rows)?)
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ mod telemetry;
 
 pub(crate) use plan::{ENTRANCE, SERVICES, VICTIM};
 pub(crate) use service::{ShopClient, client, request, uniform};
-pub(crate) use telemetry::{Doors, TelemetryError};
+pub(crate) use telemetry::Doors;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -25,7 +25,7 @@ use tokio::runtime::Runtime;
 use plan::ServicePlan;
 use pool::Pool;
 use service::Service;
-use telemetry::Telemetry;
+use telemetry::{Telemetry, TelemetryError};
 
 /// Threads the shop works on. Its requests mostly sleep, so two are plenty, and two leave the machine to the agent.
 const THREADS: usize = 2;
@@ -57,6 +57,7 @@ pub(crate) enum ShopError {
 
 /// The shop before it opens: its addresses are known, which the agent needs, and it needs the agent's to open.
 pub(crate) struct Site {
+    runtime: Runtime,
     listeners: Vec<(&'static ServicePlan, TcpListener)>,
     addresses: BTreeMap<&'static str, SocketAddr>,
 }
@@ -64,7 +65,13 @@ pub(crate) struct Site {
 impl Site {
     /// Takes a free port on loopback for every service.
     pub(crate) fn find() -> Result<Site, ShopError> {
-        let mut site = Site { listeners: Vec::new(), addresses: BTreeMap::new() };
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(THREADS)
+            .thread_name("shop")
+            .enable_all()
+            .build()
+            .map_err(|source| ShopError::Threads { source })?;
+        let mut site = Site { runtime, listeners: Vec::new(), addresses: BTreeMap::new() };
         for plan in SERVICES {
             let listen = || {
                 let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
@@ -78,6 +85,11 @@ impl Site {
         Ok(site)
     }
 
+    /// The threads the shop will run on; what belongs to its surroundings may share them.
+    pub(crate) fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
     /// Where each service will be.
     pub(crate) fn addresses(&self) -> &BTreeMap<&'static str, SocketAddr> {
         &self.addresses
@@ -85,12 +97,7 @@ impl Site {
 
     /// Opens the shop; with `doors`, its telemetry goes there.
     pub(crate) fn open(self, doors: Option<&Doors>, seed: Seed) -> Result<Shop, ShopError> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(THREADS)
-            .thread_name("shop")
-            .enable_all()
-            .build()
-            .map_err(|source| ShopError::Threads { source })?;
+        let runtime = self.runtime;
         let entered = runtime.enter();
         let addresses = Arc::new(self.addresses);
         let mut services = BTreeMap::new();
@@ -143,13 +150,17 @@ impl Shop {
         self.services.values().map(|service| service.served.load(Ordering::Relaxed)).sum()
     }
 
-    /// Sends the last telemetry and closes. Blocks for some seconds at most; nothing of the shop survives.
-    pub(crate) fn close(self) {
+    /// Sends the last telemetry. Blocks for some seconds at most.
+    pub(crate) fn flush(&self) {
         std::thread::scope(|scope| {
             for service in self.services.values() {
                 scope.spawn(|| service.finish());
             }
         });
+    }
+
+    /// Closes. Blocks for a second at most; nothing of the shop survives.
+    pub(crate) fn close(self) {
         self.runtime.shutdown_timeout(CLOSING);
     }
 }
@@ -240,6 +251,6 @@ mod tests {
         assert_eq!(shop.workers(VICTIM), 4);
         assert_eq!(scale(victim, 0).await.0, StatusCode::UNPROCESSABLE_ENTITY);
         assert_eq!(shop.workers(VICTIM), 4);
-        tokio::task::spawn_blocking(move || shop.close()).await.unwrap();
+        tokio::task::spawn_blocking(move || (shop.flush(), shop.close())).await.unwrap();
     }
 }

@@ -9,10 +9,11 @@ mod course;
 mod health;
 
 pub(crate) use actions::{changed, range};
-pub(crate) use course::Course;
+pub(crate) use course::{Course, Moment, ServiceMoment};
 pub(crate) use health::promise;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use homeostat_core::{
     ActionId, ActionRequest, Edge, Efficacy, EfficacyKey, Incident, IncidentId, Millis, Regime, ServiceName,
@@ -34,7 +35,7 @@ pub(crate) struct Story {
     /// What the agent was told to do.
     pub(crate) settings: Settings,
     /// The newest record.
-    pub(crate) last: Option<TickRecord>,
+    pub(crate) last: Option<Arc<TickRecord>>,
     /// Every action begun so far.
     pub(crate) actions: BTreeMap<ActionId, Begun>,
     /// How services are sampled, where that has been decided.
@@ -48,6 +49,7 @@ pub(crate) struct Story {
     withheld: BTreeMap<String, Timestamp>,
     tried: BTreeMap<EfficacyKey, Efficacy>,
     regime: Option<Regime>,
+    has_closed: bool,
 }
 
 /// An action that was begun.
@@ -80,11 +82,12 @@ impl Story {
             withheld: BTreeMap::new(),
             tried: BTreeMap::new(),
             regime: None,
+            has_closed: false,
         }
     }
 
     /// Takes one tick; returns what is worth telling of it, in the order of the rooms.
-    pub(crate) fn take(&mut self, record: TickRecord) -> Vec<Line> {
+    pub(crate) fn take(&mut self, record: Arc<TickRecord>) -> Vec<Line> {
         let mut lines = Vec::new();
         self.tell_regime(&record, &mut lines);
         self.tell_perceived(&record, &mut lines);
@@ -96,6 +99,16 @@ impl Story {
         self.note_course(&record);
         self.last = Some(record);
         lines
+    }
+
+    /// Whether an incident has come and gone.
+    pub(crate) fn has_closed(&self) -> bool {
+        self.has_closed
+    }
+
+    /// Whether `service` breaks a promise now.
+    pub(crate) fn is_broken(&self, service: &ServiceName) -> bool {
+        self.broken.contains(service)
     }
 
     /// How `service` is sampled now.
@@ -133,6 +146,7 @@ impl Story {
             }
         }
         for id in &record.assessment.closed {
+            self.has_closed = true;
             lines.push(
                 self.line(record, Room::Assessed, format!("{id} is over: nothing has supported it lately"))
                     .tone(Tone::Good),

@@ -181,7 +181,7 @@ pub(in crate::demo) fn canned() -> Vec<TickRecord> {
 /// The story of `records`, from second ten on.
 pub(in crate::demo) fn story_of(records: Vec<TickRecord>) -> (Story, Vec<Line>) {
     let mut story = Story::new(Timestamp(10_000), Settings::default());
-    let lines = records.into_iter().flat_map(|record| story.take(record)).collect();
+    let lines = records.into_iter().flat_map(|record| story.take(record.into())).collect();
     (story, lines)
 }
 

@@ -1,6 +1,18 @@
-//! Coded policies.
+//! Coded policies: what is known and wrong in, proposals out.
+//!
+//! Answers what could be done. Policies see neither guards nor execution: they propose what would help, and whether it may
+//! be done now is somebody else's word. One file and one line each; order is the order in which ties break.
+
+mod announce;
+mod precision;
+mod sampling_budget;
+mod target_tracking;
+
+#[cfg(test)]
+mod testing;
 
 use homeostat_core::Policy;
 
-/// The catalogue: every coded policy, in the order in which they propose.
-pub const CATALOGUE: &[&dyn Policy] = &[];
+/// Every coded policy, in the order in which they propose.
+pub const CATALOGUE: &[&dyn Policy] =
+    &[&target_tracking::TARGET_TRACKING, &sampling_budget::SAMPLING_BUDGET, &announce::ANNOUNCE];

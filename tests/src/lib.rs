@@ -1,1 +1,1 @@
-//! Under construction.
+//! Guarantees across the whole house. The tests lie beside this file, one folder per kind; there is nothing to link against.

@@ -1,6 +1,27 @@
-//! The loop. Event in, commands out; no async, no clock, no I/O.
+//! The loop: event in, commands out; no async, no clock, no I/O.
+//!
+//! ```text
+//!            Observed, Reported, Operator            absorbed at any time; trigger nothing
+//!                        │
+//!  Tick ─▶ perceiving ─▶ assessing ─▶ deciding ─▶ executing ─▶ learning ─▶ at rest, in one regime
+//!           Snapshot      Assessment   Plan        Effects      Knowledge     starting · holding · blind · engaged · draining
+//! ```
+//!
+//! Answers what is to be carried out, given everything that has happened. The live driver and the simulator are two small
+//! programs around [`ControlLoop::handle`]. Same events in the same order give the same commands, byte for byte. It is a
+//! library of its own, and not part of the binary, so that nothing impure can slip in.
+
+mod body;
+mod machine;
 
 use homeostat_core::{Checkpoint, Command, Event, InForce, Knowledge, Policy, Regime, Settings, Timestamp, Trial};
+use statig::prelude::*;
+
+use crate::body::Body;
+use crate::machine::{Machine, Moment, Stimulus};
+
+/// Steps of the machine that one event may cause: five rooms, and the way in and out.
+const STEPS_PER_EVENT_MAX: usize = 7;
 
 /// Whether a checkpoint carries the long windows, which are large and change slowly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,58 +34,59 @@ pub enum CheckpointScope {
 
 /// The loop.
 pub struct ControlLoop {
-    policies: &'static [&'static dyn Policy],
-    settings: Settings,
-    in_force: InForce,
-    knowledge: Knowledge,
-    trials: Vec<Trial>,
+    machine: statig::blocking::StateMachine<Machine>,
+    body: Body,
 }
 
 impl ControlLoop {
     /// A loop that has seen nothing, with these policies in this order.
     pub fn new(policies: &'static [&'static dyn Policy]) -> ControlLoop {
-        ControlLoop {
-            policies,
-            settings: Settings::default(),
-            in_force: InForce::default(),
-            knowledge: Knowledge::default(),
-            trials: Vec::new(),
-        }
+        ControlLoop { machine: Machine.state_machine(), body: Body::new(policies) }
     }
 
     /// Takes one event; returns what is to be carried out, in order.
-    pub fn handle(&mut self, _now: Timestamp, _event: Event) -> Vec<Command> {
-        let _ = self.policies;
-        Vec::new()
+    pub fn handle(&mut self, now: Timestamp, event: Event) -> Vec<Command> {
+        let mut stimulus = self.body.absorb(now, event);
+        let mut commands = Vec::new();
+        for _ in 0..STEPS_PER_EVENT_MAX {
+            let mut moment = Moment { body: &mut self.body, commands: &mut commands };
+            self.machine.handle_with_context(&stimulus, &mut moment);
+            if machine::is_at_rest(self.machine.state()) {
+                break;
+            }
+            stimulus = Stimulus::Proceed;
+        }
+        assert!(machine::is_at_rest(self.machine.state()), "a tick runs to completion within one event");
+        commands
     }
 
     /// What the loop carries from tick to tick.
-    pub fn checkpoint(&self, _scope: CheckpointScope) -> Checkpoint {
-        Checkpoint::default()
+    pub fn checkpoint(&self, scope: CheckpointScope) -> Checkpoint {
+        self.body.checkpoint(scope)
     }
 
-    /// The regime the next tick will run in.
+    /// The regime the next tick will begin in.
     pub fn regime(&self) -> Regime {
-        Regime::Starting
+        machine::regime(self.machine.state())
     }
 
     /// The settings in force.
     pub fn settings(&self) -> &Settings {
-        &self.settings
+        &self.body.settings
     }
 
     /// What is set in the world.
     pub fn in_force(&self) -> &InForce {
-        &self.in_force
+        self.body.execution.in_force()
     }
 
     /// What was learned.
     pub fn knowledge(&self) -> &Knowledge {
-        &self.knowledge
+        &self.body.knowledge
     }
 
-    /// Open trials.
+    /// Open trials, oldest first.
     pub fn trials(&self) -> &[Trial] {
-        &self.trials
+        self.body.execution.trials()
     }
 }

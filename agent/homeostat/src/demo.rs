@@ -22,8 +22,10 @@ mod watchdog;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub(crate) use screen::ScreenError;
+
 use crate::wiring::StartError;
-use screen::{Screen, ScreenError};
+use screen::Screen;
 use script::{Ended, Script};
 use shop::ShopError;
 use stage::Stage;

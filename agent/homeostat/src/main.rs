@@ -1,5 +1,36 @@
 //! The binary.
+//!
+//! Answers what the operating system asks of a program: arguments in, exit code out. Everything else has a room of its own:
+//! `cli` says what can be typed, `command` does it, `wiring` and `driver` are the running agent.
+
+mod cli;
+mod command;
+
+mod client;
+mod logging;
+#[expect(unreachable_pub, unused_imports, reason = "its face is written as that of a library")]
+mod manifest;
+mod state_dir;
+mod wall_time;
+
+mod data_plane;
+mod doors;
+mod driver;
+mod own_spans;
+mod view;
+mod wiring;
+
+mod api;
+mod explain;
+mod journal_at_rest;
+mod metrics;
 
 mod demo;
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    command::perform(cli::Cli::parse())
+}

@@ -1,1 +1,37 @@
-//! Under construction.
+//! The data plane.
+//!
+//! Answers OTLP senders, counts what they send, keeps what matters, and passes it on. Does not think: the control plane
+//! sees only its counts and hands it a sampling plan. Received bytes are read in place and cut, never decoded into trees,
+//! because decoding is nine tenths of what receiving costs.
+//!
+//! ```text
+//! receive ─▶ intake ─▶ views ─▶ aggregate ─▶ sample ─▶ export
+//! ```
+
+mod config;
+mod pipeline;
+
+mod receive;
+
+mod intake;
+
+pub mod views;
+
+mod aggregate;
+
+pub mod sample;
+
+mod export;
+
+mod clock;
+mod generations;
+mod stats;
+mod wire;
+
+pub use aggregate::{AggregateReport, DurationSummary, EdgeReport, OVERFLOW, OperationReport, ServiceReport};
+pub use config::{
+    BufferConfig, Cardinality, ExportProtocol, ExportSignals, ExporterConfig, Limits, PipelineConfig, Telemetry,
+};
+pub use export::ExporterError;
+pub use pipeline::{Pipeline, StartError};
+pub use stats::{Due, ExporterStats, Lost, PipelineStats, Refused, Rule, Unsampled};

@@ -1,1 +1,25 @@
-//! Under construction.
+//! Cognition: a snapshot in, an assessment out.
+//!
+//! Answers what is wrong, since when, and why it may be so. Does not propose anything. Detectors state findings; findings
+//! that belong together form an incident, which stays open across ticks; each incident carries its suspected causes.
+
+mod detector;
+mod detectors;
+mod hypotheses;
+mod incidents;
+
+use homeostat_core::{Assessment, Settings, Snapshot};
+
+pub use crate::detector::{Detector, Findings, View};
+pub use crate::detectors::CATALOGUE;
+
+/// Assesses `snapshot`, continuing from the `last` assessment.
+pub fn assess(snapshot: &Snapshot, last: &Assessment, settings: &Settings) -> Assessment {
+    let view = View { snapshot, last, settings };
+    let mut findings = Findings::default();
+    for detector in CATALOGUE {
+        detector.detect(&view, &mut findings);
+    }
+    let findings = findings.settle(&view);
+    incidents::assess(&view, findings)
+}

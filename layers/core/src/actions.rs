@@ -18,7 +18,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Actuation, BasisPoints, Label, Millis, ObjectiveKind, ServiceName, Signal, Snapshot, Target, Window};
+use crate::{
+    Actuation, BasisPoints, Indicator, Label, Millis, ObjectiveKind, ServiceName, Signal, Snapshot, Target, Unit,
+    Window,
+};
 
 /// The catalogue: every kind of action, in the order in which ties between proposals break.
 pub const CATALOGUE: &[&ActionKind] = &[&SCALE_REPLICAS, &ADJUST_SAMPLING, &NOTIFY];
@@ -127,6 +130,9 @@ pub enum Measure {
         /// Which promise.
         kind: ObjectiveKind,
     },
+    /// Spans that the agent keeps by chance rather than by rule, in thousandths per second. What is kept by rule is no
+    /// choice of the loop and must not count against one.
+    SpansKeptByChance,
 }
 
 impl Measure {
@@ -138,6 +144,22 @@ impl Measure {
                 let counts = snapshot.counts.get(service)?.over(Window::Now);
                 (0 < counts.requests).then(|| u64::from(counts.bad_ratio(*kind).0))
             }
+            Measure::SpansKeptByChance => {
+                let agent = |indicator| snapshot.reading(&Target::Agent, indicator).fresh();
+                let kept = agent(Indicator::SpansKeptTotal)?;
+                Some(kept.saturating_sub(agent(Indicator::SpansKeptByRuleTotal)?))
+            }
+        }
+    }
+}
+
+impl Measure {
+    /// The unit of its values.
+    pub const fn unit(&self) -> Unit {
+        match self {
+            Measure::Reading(signal) => signal.indicator.unit(),
+            Measure::BadRatio { .. } => Unit::BasisPoints,
+            Measure::SpansKeptByChance => Unit::MilliPerSecond,
         }
     }
 }
@@ -148,6 +170,7 @@ impl fmt::Display for Measure {
             Measure::Reading(signal) => write!(f, "{signal}"),
             Measure::BadRatio { service, kind: ObjectiveKind::Availability } => write!(f, "failed share of {service}"),
             Measure::BadRatio { service, kind: ObjectiveKind::Latency } => write!(f, "slow share of {service}"),
+            Measure::SpansKeptByChance => f.write_str("spans kept by chance"),
         }
     }
 }

@@ -19,6 +19,8 @@ pub enum IncidentKind {
     LatencyBurn,
     /// Capacity is used up.
     Saturation,
+    /// Capacity lies idle. Never opens an incident; its findings stay pending and say since when.
+    Slack,
 }
 
 impl fmt::Display for IncidentKind {
@@ -27,6 +29,7 @@ impl fmt::Display for IncidentKind {
             IncidentKind::AvailabilityBurn => "availability burn",
             IncidentKind::LatencyBurn => "latency burn",
             IncidentKind::Saturation => "saturation",
+            IncidentKind::Slack => "slack",
         })
     }
 }

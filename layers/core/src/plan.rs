@@ -8,7 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::actions::Action;
-use crate::{ActionId, BasisPoints, IncidentId, IncidentKind, Label, Proposal, Timestamp};
+use crate::{ActionId, BasisPoints, IncidentId, IncidentKind, Label, Proposal, Regime, Timestamp};
 
 /// One fully determined action.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,8 +63,11 @@ pub struct Withheld {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WithholdReason {
-    /// The operator holds the agent.
-    Held,
+    /// The agent does not act in this regime.
+    NotEngaged {
+        /// The regime.
+        regime: Regime,
+    },
     /// Too much of the snapshot is stale.
     Blind {
         /// The share that is not fresh.
@@ -117,7 +120,7 @@ pub enum WithholdReason {
 impl fmt::Display for WithholdReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            WithholdReason::Held => f.write_str("the agent is on hold"),
+            WithholdReason::NotEngaged { regime } => write!(f, "the agent is {regime} and does not act"),
             WithholdReason::Blind { blindness } => write!(f, "{blindness} of the signals are not fresh"),
             WithholdReason::EvidenceNotFresh { what } => write!(f, "{what} is not fresh"),
             WithholdReason::CoolingDown => f.write_str("the target was acted on too recently"),
@@ -144,6 +147,8 @@ pub struct Plan {
     pub at: Timestamp,
     /// To be carried out.
     pub requests: Vec<ActionRequest>,
-    /// Proposed, and refused for now.
+    /// Decided earlier, approved by a person since, and still let through by every guard.
+    pub approved: Vec<ActionId>,
+    /// Proposed, and refused at this tick.
     pub withheld: Vec<Withheld>,
 }

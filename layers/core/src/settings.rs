@@ -131,6 +131,18 @@ pub struct ScalingSettings {
     pub services: BTreeMap<ServiceName, ServiceScaling>,
 }
 
+impl ScalingSettings {
+    /// The highest utilisation that still counts as on target, in basis points.
+    pub fn highest_tolerated(&self) -> u64 {
+        u64::from(self.utilization_target.0) + self.tolerance.of(self.utilization_target.0.into())
+    }
+
+    /// The lowest utilisation that still counts as on target, in basis points.
+    pub fn lowest_tolerated(&self) -> u64 {
+        u64::from(self.utilization_target.0) - self.tolerance.of(self.utilization_target.0.into())
+    }
+}
+
 impl Default for ScalingSettings {
     fn default() -> Self {
         ScalingSettings {
@@ -161,6 +173,17 @@ pub enum Autonomy {
     Approve,
     /// Act.
     Act,
+}
+
+impl GuardSettings {
+    /// The budget of `class`.
+    pub const fn budget(&self, class: ActionClass) -> RateBudget {
+        match class {
+            ActionClass::Sampling => self.sampling,
+            ActionClass::Scaling => self.scaling,
+            ActionClass::Notification => self.notification,
+        }
+    }
 }
 
 /// Autonomy per action class.
@@ -212,9 +235,13 @@ pub struct RateBudget {
 pub struct GuardSettings {
     /// Actions on one target.
     pub per_target: RateBudget,
+    /// Sampling actions together.
+    pub sampling: RateBudget,
     /// Scaling actions together.
     pub scaling: RateBudget,
-    /// Actions of any kind together.
+    /// Notifications together.
+    pub notification: RateBudget,
+    /// Actions of any class together.
     pub global: RateBudget,
     /// One scaling action multiplies or divides replicas by at most this, in basis points.
     pub replica_factor_max: BasisPoints,
@@ -226,8 +253,10 @@ impl Default for GuardSettings {
     fn default() -> Self {
         GuardSettings {
             per_target: RateBudget { actions_max: 30, window: Millis::from_secs(600) },
+            sampling: RateBudget { actions_max: 300, window: Millis::from_secs(60) },
             scaling: RateBudget { actions_max: 6, window: Millis::from_secs(60) },
-            global: RateBudget { actions_max: 60, window: Millis::from_secs(60) },
+            notification: RateBudget { actions_max: 10, window: Millis::from_secs(60) },
+            global: RateBudget { actions_max: 310, window: Millis::from_secs(60) },
             replica_factor_max: BasisPoints(20_000),
             sampling_factor_max: BasisPoints(100_000),
         }

@@ -33,6 +33,8 @@ pub struct Snapshot {
     pub edges: BTreeSet<Edge>,
     /// The share of signals that are not fresh.
     pub blindness: BasisPoints,
+    /// Observations refused because the bound on signals, services or edges was reached.
+    pub overflow: u64,
 }
 
 impl Snapshot {

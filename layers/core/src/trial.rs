@@ -38,8 +38,10 @@ pub enum TrialState {
     },
     /// Sent to the outside; no answer yet.
     Requested {
-        /// After this it counts as failed and the way back is taken.
+        /// After this the outside is asked how it stands; if that is not answered either, the way back is taken.
         deadline: Timestamp,
+        /// Whether it has been asked.
+        asked: bool,
     },
     /// Applied; the world is given time to show the effect.
     Settling {
@@ -210,12 +212,16 @@ pub struct LedgerEntry {
 }
 
 impl Ledger {
-    /// Entries kept. At the default global budget of sixty actions a minute this is over an hour; the oldest falls out.
+    /// Entries kept, so that a window of ten minutes at the default global budget fits; the oldest falls out.
     pub const ENTRIES_MAX: usize = 4096;
 
-    /// Writes an entry.
+    /// Entries older than this have left every budget's window and every cooldown.
+    const REMEMBERED: Millis = Millis::from_secs(3600);
+
+    /// Writes an entry, and forgets what is too old to count.
     pub fn enter(&mut self, entry: LedgerEntry) {
-        if self.entries.len() == Self::ENTRIES_MAX {
+        let old = |first: &LedgerEntry| Self::REMEMBERED <= entry.at.since(first.at);
+        while Self::ENTRIES_MAX <= self.entries.len() || self.entries.front().is_some_and(old) {
             self.entries.pop_front();
         }
         self.entries.push_back(entry);

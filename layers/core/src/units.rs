@@ -107,6 +107,11 @@ impl BasisPoints {
         BasisPoints(10_000_u32.saturating_sub(self.0))
     }
 
+    /// In whole percent, for sentences.
+    pub fn rounded(self) -> String {
+        format!("{} %", (self.0 + 50) / 100)
+    }
+
     /// This share of `whole`, rounded down.
     pub fn of(self, whole: u64) -> u64 {
         u64::try_from(u128::from(whole) * u128::from(self.0) / 10_000).unwrap_or(u64::MAX)

@@ -126,6 +126,11 @@ impl CountsRing {
         self.coarse.push(at, counts);
     }
 
+    /// When something was last added, to the bucket.
+    pub fn last_at(&self) -> Timestamp {
+        Timestamp(self.fine.last * 1000)
+    }
+
     /// The sums over every window that ends at `now`.
     pub fn freeze(&mut self, now: Timestamp) -> WindowCounts {
         let mut frozen = WindowCounts::default();
@@ -150,6 +155,8 @@ struct Ring<const BUCKET_MS: u64> {
     /// Bucket number and its counts, oldest first. `first` is the sequence number of the front.
     buckets: VecDeque<(u64, Counts)>,
     first: u64,
+    /// The newest bucket number ever used.
+    last: u64,
     /// For each window: the sequence number of the oldest bucket in its sum, and the sum.
     sums: [(u64, Counts); 3],
 }
@@ -157,6 +164,7 @@ struct Ring<const BUCKET_MS: u64> {
 impl<const BUCKET_MS: u64> Ring<BUCKET_MS> {
     fn push(&mut self, at: Timestamp, counts: Counts) {
         let number = at.as_millis() / BUCKET_MS;
+        self.last = self.last.max(number);
         match self.buckets.back_mut() {
             Some((last, sum)) if *last >= number => sum.add(counts),
             _ => self.buckets.push_back((number, counts)),

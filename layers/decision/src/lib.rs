@@ -1,1 +1,123 @@
-//! Under construction.
+//! Decision: an assessment in, a plan out.
+//!
+//! Answers what will be done and what will not, completely. Policies propose, guards withhold, and what is left is chosen by
+//! what was learned. Does not carry anything out. The plan is computed the same way in every regime and at every level of
+//! autonomy; whether it is emitted is not decided here.
+
+mod choice;
+mod guard;
+mod guards;
+
+use homeostat_core::{
+    ActionId, ActionRequest, BasisPoints, Label, Plan, Policy, PolicyView, Proposal, Regime, Withheld,
+};
+
+pub use crate::guard::{Candidate, Guard, GuardView, Refusal};
+pub use crate::guards::CATALOGUE;
+
+/// Proposals looked at per tick. More than the global rate budget could ever let pass; the rest waits for the next tick.
+const PROPOSALS_MAX: usize = 4096;
+
+/// What a plan is made from.
+#[derive(Clone, Copy)]
+pub struct Inputs<'a> {
+    /// What policies see.
+    pub view: PolicyView<'a>,
+    /// The policies, in order.
+    pub policies: &'a [&'static dyn Policy],
+    /// The regime of this tick.
+    pub regime: Regime,
+    /// The number of the first request.
+    pub next_action: ActionId,
+    /// Requests that a person has approved since the last tick.
+    pub approved: &'a [&'a ActionRequest],
+}
+
+/// Plans one tick.
+pub fn plan(inputs: Inputs<'_>) -> Plan {
+    let Inputs { view, regime, .. } = inputs;
+    let mut plan = Plan { at: view.snapshot.at, ..Plan::default() };
+    recheck(&inputs, &mut plan);
+    let mut allowed = Vec::new();
+    for proposal in proposals(&inputs) {
+        match refusal(&proposal, &GuardView { view, accepted: &[], regime }) {
+            Some((guard, refusal)) => plan.withheld.push(withhold(proposal, guard, refusal)),
+            None => allowed.push(proposal),
+        }
+    }
+    let (chosen, passed_over) = choice::choose(allowed, view.knowledge, view.assessment);
+    plan.withheld.extend(passed_over);
+    let mut id = inputs.next_action;
+    for choice in chosen {
+        // Once more, now that the requests before it have spent some of the budgets.
+        match refusal(&choice.proposal, &GuardView { view, accepted: &plan.requests, regime }) {
+            Some((guard, refusal)) => plan.withheld.push(withhold(choice.proposal, guard, refusal)),
+            None => {
+                plan.requests.push(request(id, choice, &view));
+                id = id.next();
+            }
+        }
+    }
+    plan
+}
+
+fn proposals(inputs: &Inputs<'_>) -> Vec<Proposal> {
+    let mut proposals = Vec::new();
+    for policy in inputs.policies {
+        policy.propose(&inputs.view, &mut proposals);
+        proposals.truncate(PROPOSALS_MAX);
+    }
+    proposals
+}
+
+/// A request that has waited for a person meets a world that has moved on; every guard is asked again.
+fn recheck(inputs: &Inputs<'_>, plan: &mut Plan) {
+    for request in inputs.approved {
+        let candidate = Candidate { action: &request.action, id: Some(request.id) };
+        let view = GuardView { view: inputs.view, accepted: &[], regime: inputs.regime };
+        match first_refusal(&candidate, &view) {
+            None => plan.approved.push(request.id),
+            Some((guard, refusal)) => plan.withheld.push(withhold(as_proposal(request), guard, refusal)),
+        }
+    }
+}
+
+fn as_proposal(request: &ActionRequest) -> Proposal {
+    Proposal {
+        policy: request.policy.clone(),
+        incident: request.incident.map(|(id, _)| id),
+        action: request.action.clone(),
+        why: request.why.clone(),
+    }
+}
+
+fn refusal(proposal: &Proposal, view: &GuardView<'_>) -> Option<(Label, Refusal)> {
+    first_refusal(&Candidate { action: &proposal.action, id: None }, view)
+}
+
+fn first_refusal(candidate: &Candidate<'_>, view: &GuardView<'_>) -> Option<(Label, Refusal)> {
+    CATALOGUE.iter().find_map(|guard| guard.check(candidate, view).map(|refusal| (Label::new(guard.name()), refusal)))
+}
+
+fn withhold(proposal: Proposal, guard: Label, refusal: Refusal) -> Withheld {
+    Withheld { proposal, guard, reason: refusal.reason, until: refusal.until }
+}
+
+fn request(id: ActionId, choice: choice::Choice, view: &PolicyView<'_>) -> ActionRequest {
+    let proposal = choice.proposal;
+    let incident = proposal.incident.and_then(|id| view.assessment.incident(id)).map(|found| (found.id, found.kind));
+    let baseline = proposal.action.expectation.measure().and_then(|measure| measure.read(view.snapshot));
+    ActionRequest {
+        id,
+        decided: view.snapshot.at,
+        policy: proposal.policy,
+        incident,
+        action: proposal.action,
+        baseline,
+        why: proposal.why,
+        // The best alternative is always taken; a learner that explores will write its own probability here.
+        propensity: BasisPoints::ONE,
+        alternatives: choice.alternatives,
+        passed: CATALOGUE.iter().map(|guard| Label::new(guard.name())).collect(),
+    }
+}

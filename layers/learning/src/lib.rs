@@ -1,1 +1,178 @@
-//! Under construction.
+//! Learning: outcomes in, the next knowledge out.
+//!
+//! Answers how well each kind of action helps against each kind of incident, and what is normal. Changes no plan: what is
+//! learned is read at the next tick. Everything is kept as sums, so the knowledge of two nodes merges by addition.
+
+use homeostat_core::{Assessment, Baseline, Efficacy, EfficacyKey, Knowledge, Outcome, Reading, Snapshot};
+
+/// Readings a baseline holds before its sums are halved: about twelve days at one a second. Halving lets the past fade
+/// without losing the additive form.
+const BASELINE_COUNT_MAX: u64 = 1 << 20;
+
+/// Baselines kept; as many as perception follows signals.
+const BASELINES_MAX: usize = 16_384;
+
+/// Improvements beyond this are counted as this, so that one division by a small number does not drown the rest.
+const IMPROVEMENT_BP_MAX: i64 = 10_000;
+
+/// Learns from what this tick brought.
+pub fn settle(knowledge: &mut Knowledge, outcomes: &[Outcome], snapshot: &Snapshot, assessment: &Assessment) {
+    for outcome in outcomes {
+        let key = EfficacyKey { incident: outcome.incident, action: outcome.kind.clone() };
+        let efficacy = knowledge.efficacy.entry(key).or_default();
+        efficacy.count(outcome.verdict);
+        if let Some(improvement) = improvement_bp(outcome) {
+            efficacy.improvement_bp_sum += improvement;
+            efficacy.improvement_count += 1;
+        }
+    }
+    // What is normal is learned only while nothing is wrong: an incident must not become its own baseline.
+    if assessment.incidents.is_empty() {
+        learn_baselines(knowledge, snapshot);
+    }
+    knowledge.generation = knowledge.generation.next();
+}
+
+/// The sum of what two nodes know.
+#[must_use]
+pub fn merge(mut one: Knowledge, other: &Knowledge) -> Knowledge {
+    for (key, theirs) in &other.efficacy {
+        let ours = one.efficacy.entry(key.clone()).or_default();
+        *ours = add_efficacy(*ours, *theirs);
+    }
+    for (signal, theirs) in &other.baselines {
+        let ours = one.baselines.entry(signal.clone()).or_default();
+        ours.count += theirs.count;
+        ours.sum = ours.sum.saturating_add(theirs.sum);
+        ours.sum_of_squares = ours.sum_of_squares.saturating_add(theirs.sum_of_squares);
+    }
+    one.generation = one.generation.max(other.generation).next();
+    one
+}
+
+fn add_efficacy(one: Efficacy, other: Efficacy) -> Efficacy {
+    Efficacy {
+        kept: one.kept + other.kept,
+        undone: one.undone + other.undone,
+        inconclusive: one.inconclusive + other.inconclusive,
+        failed: one.failed + other.failed,
+        improvement_bp_sum: one.improvement_bp_sum + other.improvement_bp_sum,
+        improvement_count: one.improvement_count + other.improvement_count,
+    }
+}
+
+/// How much better the promised measure got, relative to before; every measure is one of which less is better.
+fn improvement_bp(outcome: &Outcome) -> Option<i64> {
+    let (before, after) = (i128::from(outcome.before?), i128::from(outcome.after?));
+    let relative = (before - after) * 10_000 / before.max(1);
+    i64::try_from(relative).ok().map(|bp| bp.clamp(-IMPROVEMENT_BP_MAX, IMPROVEMENT_BP_MAX))
+}
+
+fn learn_baselines(knowledge: &mut Knowledge, snapshot: &Snapshot) {
+    for (signal, reading) in &snapshot.signals {
+        let Reading::Fresh { value } = *reading else { continue };
+        let full = BASELINES_MAX <= knowledge.baselines.len();
+        if let Some(baseline) = knowledge.baselines.get_mut(signal) {
+            add_reading(baseline, value);
+        } else if !full {
+            let mut baseline = Baseline::default();
+            add_reading(&mut baseline, value);
+            knowledge.baselines.insert(signal.clone(), baseline);
+        }
+    }
+}
+
+fn add_reading(baseline: &mut Baseline, value: u64) {
+    if baseline.count == BASELINE_COUNT_MAX {
+        baseline.count /= 2;
+        baseline.sum /= 2;
+        baseline.sum_of_squares /= 2;
+    }
+    baseline.count += 1;
+    baseline.sum = baseline.sum.saturating_add(value);
+    baseline.sum_of_squares = baseline.sum_of_squares.saturating_add(u128::from(value) * u128::from(value));
+}
+
+#[cfg(test)]
+mod tests {
+    use homeostat_core::{ActionId, IncidentKind, Indicator, Label, ServiceName, Signal, Target, Verdict};
+
+    use super::*;
+
+    fn outcome(verdict: Verdict, before: u64, after: u64) -> Outcome {
+        Outcome {
+            id: ActionId(1),
+            kind: Label::new("scale_replicas"),
+            target: Target::Service(ServiceName::from("cart")),
+            incident: Some(IncidentKind::Saturation),
+            verdict,
+            before: Some(before),
+            after: Some(after),
+            complaint: None,
+        }
+    }
+
+    fn learned(outcomes: &[Outcome]) -> Knowledge {
+        let mut knowledge = Knowledge::default();
+        settle(&mut knowledge, outcomes, &Snapshot::default(), &Assessment::default());
+        knowledge
+    }
+
+    /// Scenario: scaling kept its promise twice and was taken back once.
+    /// Guarantees: counts and improvements are sums, and success is expected at (2 + 1) / (3 + 2).
+    #[test]
+    fn efficacy_is_a_sum() {
+        let outcomes = [(Verdict::Kept, 100, 50), (Verdict::Kept, 100, 0), (Verdict::Undone, 100, 200)];
+        let knowledge = learned(&outcomes.map(|(verdict, before, after)| outcome(verdict, before, after)));
+        let efficacy = knowledge.efficacy.values().next().expect("one key");
+        assert_eq!((efficacy.kept, efficacy.undone, efficacy.improvement_bp_sum), (2, 1, 5000 + 10_000 - 10_000));
+        assert_eq!(efficacy.success().0, 6000);
+    }
+
+    /// Scenario: two nodes learn separately; a third sees everything.
+    /// Guarantees: the merged knowledge of the two equals that of the third, whichever way they are merged.
+    #[test]
+    fn knowledge_merges_by_addition() {
+        let (a, b) = (outcome(Verdict::Kept, 100, 50), outcome(Verdict::Inconclusive, 100, 98));
+        let all = learned(&[a.clone(), b.clone()]);
+        let (one, other) = (learned(&[a]), learned(&[b]));
+        assert_eq!(merge(one.clone(), &other).efficacy, all.efficacy);
+        assert_eq!(merge(other, &one).efficacy, all.efficacy);
+    }
+
+    /// Scenario: a signal is read for longer than a baseline holds.
+    /// Guarantees: the count stays bounded and the mean stays true.
+    #[test]
+    fn baselines_are_bounded() {
+        let mut baseline = Baseline::default();
+        for _ in 0..BASELINE_COUNT_MAX + 10 {
+            add_reading(&mut baseline, 7);
+        }
+        assert!(baseline.count <= BASELINE_COUNT_MAX);
+        assert_eq!(baseline.mean(), Some(7));
+    }
+
+    /// Scenario: a healthy tick, then one with an open incident.
+    /// Guarantees: only the healthy one teaches what is normal.
+    #[test]
+    fn an_incident_is_not_its_own_baseline() {
+        let signal = Signal::new(Target::Service("cart".into()), Indicator::Utilization);
+        let snapshot =
+            Snapshot { signals: [(signal.clone(), Reading::Fresh { value: 5 })].into(), ..Snapshot::default() };
+        let mut knowledge = Knowledge::default();
+        let healthy = Assessment::default();
+        settle(&mut knowledge, &[], &snapshot, &healthy);
+        let incident = homeostat_core::Incident {
+            id: Default::default(),
+            kind: IncidentKind::Saturation,
+            severity: homeostat_core::Severity::Page,
+            opened: Default::default(),
+            last_seen: Default::default(),
+            services: Vec::new(),
+            findings: Vec::new(),
+            hypotheses: Vec::new(),
+        };
+        settle(&mut knowledge, &[], &snapshot, &Assessment { incidents: vec![incident], ..healthy });
+        assert_eq!(knowledge.baselines[&signal].count, 1);
+    }
+}

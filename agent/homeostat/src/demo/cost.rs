@@ -22,7 +22,7 @@ pub(crate) fn agent_cpu() -> Option<Duration> {
 
 /// Resident memory of the whole process, in bytes.
 pub(crate) fn process_memory() -> Option<u64> {
-    crate::metrics::process_cost().resident_bytes
+    crate::metrics::process::read().resident_bytes
 }
 
 /// Fields 14 and 15 of a thread's stat, in Linux's fixed ticks of 10 ms, if the thread is called `name`. The name stands in

@@ -4,7 +4,7 @@
 //! the agent itself. Does not know a terminal: one screen draws it in place every tick, the other prints it now and then.
 
 use homeostat_core::actions::ActionClass;
-use homeostat_core::{BasisPoints, Indicator, Micros, Millis, Reading, ServiceName, Target, TickRecord, TrialStage};
+use homeostat_core::{BasisPoints, Indicator, Micros, Millis, Reading, ServiceName, Target, TickRecord};
 
 use super::line::Tone;
 use super::story::{Begun, Story, changed, promise, range, suspicion};

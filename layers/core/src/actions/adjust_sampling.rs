@@ -1,9 +1,9 @@
 //! Changing how the traces of one service are sampled.
 //!
-//! Answers what such a change promises: the agent's kept spans stay within the budget. Does not choose a probability.
+//! Answers what such a change promises: the spans kept by chance stay within the budget. Does not choose a probability.
 
 use crate::actions::{Action, ActionClass, ActionKind, Expectation, Measure};
-use crate::{Actuation, Indicator, Label, Millis, ServiceName, ServiceSampling, Signal, Target};
+use crate::{Actuation, Label, Millis, ServiceName, ServiceSampling, Target};
 
 /// The kind. Sampling changes are cheap and take effect within a trace's life, so they settle quickly.
 pub const ADJUST_SAMPLING: ActionKind = ActionKind {
@@ -14,7 +14,8 @@ pub const ADJUST_SAMPLING: ActionKind = ActionKind {
     cooldown: Millis::from_secs(15),
 };
 
-/// Samples `service` like `to`, where it was `from`; the agent is to keep at most `budget` thousandths of a span a second.
+/// Samples `service` like `to`, where it was `from`; the agent is to keep at most
+/// `budget_milli_per_second` thousandths of a span a second by chance.
 pub fn adjust_sampling(
     service: &ServiceName,
     from: ServiceSampling,
@@ -27,9 +28,6 @@ pub fn adjust_sampling(
         target: Target::Service(service.clone()),
         actuation: Actuation::SetSampling { service: service.clone(), sampling: to },
         way_back: Some(Actuation::SetSampling { service: service.clone(), sampling: from }),
-        expectation: Expectation::StaysBelow {
-            measure: Measure::Reading(Signal::new(Target::Agent, Indicator::SpansKeptTotal)),
-            limit: budget_milli_per_second,
-        },
+        expectation: Expectation::StaysBelow { measure: Measure::SpansKeptByChance, limit: budget_milli_per_second },
     }
 }

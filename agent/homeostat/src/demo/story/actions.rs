@@ -3,10 +3,10 @@
 //! Answers what was decided, done and learned, with the reason and the measure. Sampling changes of one tick are told
 //! together: five services sampled differently are one thought.
 
-use homeostat_core::actions::{self, ActionClass, Measure};
+use homeostat_core::actions::{self, ActionClass};
 use homeostat_core::{
     ActionId, ActionRequest, Actuation, EfficacyKey, Millis, Outcome, ServiceSampling, TickRecord, Timestamp,
-    TrialStage, Unit, Verdict,
+    TrialStage, Verdict,
 };
 
 use super::{ACTIONS_MAX, Begun, Story, clock};
@@ -103,7 +103,7 @@ impl Story {
         let begun = self.actions.get(&outcome.id);
         let measure = begun.and_then(|begun| begun.request.action.expectation.measure());
         if let (Some(measure), Some(before), Some(after)) = (measure, outcome.before, outcome.after) {
-            let unit = unit(measure);
+            let unit = measure.unit();
             text.push_str(&format!(": {measure} {} → {}", unit.render(before), unit.render(after)));
         }
         if let Some(complaint) = &outcome.complaint {
@@ -150,7 +150,7 @@ impl Begun {
     /// The promised measure, before and after, as far as it is known.
     pub(crate) fn measured(&self) -> Option<String> {
         let measure = self.request.action.expectation.measure()?;
-        let unit = unit(measure);
+        let unit = measure.unit();
         Some(format!("{measure} {} → {}", unit.render(self.request.baseline?), unit.render(self.after?)))
     }
 }
@@ -203,11 +203,4 @@ pub(crate) fn range(first: ActionId, last: ActionId) -> String {
 
 fn settle(request: &ActionRequest) -> Millis {
     actions::kind(request.action.kind.as_str()).map_or(Millis(0), |kind| kind.settle)
-}
-
-fn unit(measure: &Measure) -> Unit {
-    match measure {
-        Measure::Reading(signal) => signal.indicator.unit(),
-        Measure::BadRatio { .. } => Unit::BasisPoints,
-    }
 }

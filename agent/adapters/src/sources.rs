@@ -1,0 +1,55 @@
+//! Sources.
+//!
+//! Answers what the outside says about itself when it is asked: one observation per reading. It does not judge, and it never
+//! guesses: what cannot be read is not observed, and goes stale in the loop. The data plane's own aggregates are not here;
+//! they come from the pipeline.
+
+mod parallel;
+mod scale_endpoint;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use homeostat_core::{Observation, ServiceName, Timestamp};
+
+use crate::endpoint::ScaleEndpoint;
+use parallel::{Boxed, in_parallel};
+
+/// What is read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SourceConfig {
+    /// Services that say themselves how many replicas they have.
+    pub scale_endpoints: BTreeMap<ServiceName, ScaleEndpoint>,
+}
+
+/// Observations that are on their way.
+type Reading<'a> = Boxed<'a, Vec<Observation>>;
+
+/// Something outside that can be asked.
+trait Source: Send + Sync {
+    /// Asks, within a bounded time. `now` is the time of every observation.
+    fn read(&self, now: Timestamp) -> Reading<'_>;
+}
+
+/// Every configured source.
+pub struct Sources {
+    all: Vec<Box<dyn Source>>,
+}
+
+impl Sources {
+    /// The sources of `config`, in the order of their observations. Nothing is asked yet.
+    pub fn new(config: SourceConfig) -> Sources {
+        Sources { all: vec![Box::new(scale_endpoint::source(config.scale_endpoints))] }
+    }
+
+    /// Asks all sources at once. Meant to be called once a second; takes at most 800 ms.
+    pub async fn read(&self, now: Timestamp) -> Vec<Observation> {
+        in_parallel(self.all.iter().map(|source| source.read(now))).await.into_iter().flatten().collect()
+    }
+}
+
+impl fmt::Debug for Sources {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sources").field("count", &self.all.len()).finish()
+    }
+}

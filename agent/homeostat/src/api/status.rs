@@ -1,0 +1,130 @@
+//! The status.
+//!
+//! Answers everything a person wants to see at a glance, as one JSON document: the page, `homeostat status` and scripts read
+//! the same. Does not compute anything that the loop or the data plane does not already know.
+
+use std::collections::BTreeMap;
+
+use homeostat_core::{
+    AutonomySettings, BasisPoints, Indicator, Millis, ObjectiveKind, Regime, ServiceName, ServiceObjectives,
+    ServiceSampling, TickNumber, Timestamp, Trial, Window, Withheld,
+};
+use homeostat_core::{Incident, Snapshot};
+use serde::{Deserialize, Serialize};
+
+use crate::data_plane::{Aggregates, Red, Stats};
+use crate::doors::OpenDoors;
+use crate::view::{Decision, LoopView, Trouble};
+
+/// Everything at a glance.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Status {
+    /// Who answers.
+    pub(crate) agent: AgentStatus,
+    /// In which regime the next tick will run.
+    pub(crate) regime: Regime,
+    /// Why the agent does not act, if something is broken.
+    pub(crate) trouble: Option<Trouble>,
+    /// The last tick.
+    pub(crate) tick: TickNumber,
+    /// Its time.
+    pub(crate) at: Timestamp,
+    /// The share of signals that are not fresh.
+    pub(crate) blindness_bp: BasisPoints,
+    /// What may be done without asking.
+    pub(crate) autonomy: AutonomySettings,
+    /// Services, in name order.
+    pub(crate) services: Vec<ServiceStatus>,
+    /// Open incidents, oldest first.
+    pub(crate) incidents: Vec<Incident>,
+    /// Open trials.
+    pub(crate) trials: Vec<Trial>,
+    /// What was decided lately, newest first.
+    pub(crate) decisions: Vec<Decision>,
+    /// What was withheld at the last tick.
+    pub(crate) withheld: Vec<Withheld>,
+    /// What the data plane received, kept and sent.
+    pub(crate) pipeline: Stats,
+    /// Where the agent listens.
+    pub(crate) doors: OpenDoors,
+}
+
+/// Who answers.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct AgentStatus {
+    /// The manifest's name.
+    pub(crate) name: String,
+    /// The manifest's source.
+    pub(crate) manifest: String,
+    /// The program's version.
+    pub(crate) version: String,
+    /// The process.
+    pub(crate) pid: u32,
+    /// Since when it runs.
+    pub(crate) uptime_ms: Millis,
+    /// How often it was started on this journal, this time included.
+    pub(crate) life: u64,
+    /// Where the journal lives.
+    pub(crate) state_dir: String,
+}
+
+/// One service.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct ServiceStatus {
+    /// `service.name`.
+    pub(crate) name: String,
+    /// Exact counts since the agent started.
+    pub(crate) totals: Red,
+    /// Requests in thousandths per second, if fresh.
+    pub(crate) rate_milli_per_second: Option<u64>,
+    /// The failed share of the last minute's requests.
+    pub(crate) errors_bp: BasisPoints,
+    /// The slow share of the last minute's requests.
+    pub(crate) slow_bp: BasisPoints,
+    /// Median latency, if fresh.
+    pub(crate) latency_p50_us: Option<u64>,
+    /// 99th percentile of latency, if fresh.
+    pub(crate) latency_p99_us: Option<u64>,
+    /// Share of capacity in use, if fresh.
+    pub(crate) utilization_bp: Option<u64>,
+    /// Instances serving, if fresh.
+    pub(crate) replicas: Option<u64>,
+    /// How its traces are sampled, in parts per million.
+    pub(crate) sampling: ServiceSampling,
+    /// What it promises.
+    pub(crate) objectives: ServiceObjectives,
+    /// Whom it calls.
+    pub(crate) calls: Vec<ServiceName>,
+}
+
+/// Services as the last tick saw them, with exact counts from the data plane.
+pub(crate) fn services(view: &LoopView, aggregates: &Aggregates) -> Vec<ServiceStatus> {
+    let exact: BTreeMap<&str, Red> =
+        aggregates.services.iter().map(|counts| (counts.service.as_str(), counts.red)).collect();
+    let nothing = Snapshot::default();
+    let snapshot = view.record.as_ref().map_or(&nothing, |record| &record.snapshot);
+    let mut names: Vec<ServiceName> = snapshot.services().cloned().collect();
+    names.extend(exact.keys().map(|name| ServiceName::from(*name)));
+    names.sort();
+    names.dedup();
+    names.iter().map(|name| service(name, exact.get(name.as_str()).copied(), snapshot, view)).collect()
+}
+
+fn service(name: &ServiceName, exact: Option<Red>, snapshot: &Snapshot, view: &LoopView) -> ServiceStatus {
+    let minute = snapshot.counts.get(name).copied().unwrap_or_default().over(Window::Minute);
+    let value = |indicator| snapshot.service_value(name, indicator);
+    ServiceStatus {
+        name: name.to_string(),
+        totals: exact.unwrap_or_default(),
+        rate_milli_per_second: value(Indicator::RequestsTotal),
+        errors_bp: minute.bad_ratio(ObjectiveKind::Availability),
+        slow_bp: minute.bad_ratio(ObjectiveKind::Latency),
+        latency_p50_us: value(Indicator::LatencyP50),
+        latency_p99_us: value(Indicator::LatencyP99),
+        utilization_bp: value(Indicator::Utilization),
+        replicas: value(Indicator::ReplicasReady),
+        sampling: view.in_force.sampling.get(name).copied().unwrap_or(view.settings.sampling.initial),
+        objectives: view.settings.objectives.of(name),
+        calls: snapshot.callees(name).cloned().collect(),
+    }
+}

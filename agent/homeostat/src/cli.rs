@@ -1,0 +1,346 @@
+//! The command line.
+//!
+//! Answers what can be typed, and teaches it. Does not do any of it; that is `command`. The texts live on the types, so
+//! `--help`, the man pages and the completions cannot disagree.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use homeostat_core::{ActionId, IncidentId, Millis};
+
+const EXAMPLES: &str = "\
+Examples:
+  homeostat demo                       watch the whole loop on a small shop, from fault to repair
+  homeostat run                        run with the embedded default: OTLP on 127.0.0.1:4317 and :4318
+  homeostat run --manifest agent.yaml  run with your own manifest
+  homeostat check agent.yaml           find every problem in a manifest before it matters
+  homeostat status                     what the agent sees, thinks and does now
+  homeostat explain a-17               why it did that, and what came of it
+  homeostat hold                       the kill switch: watch, never act
+
+Exit codes: 0 good; 1 the answer is no; 2 wrong use; 64 unusable configuration.
+Logs go to stderr; RUST_LOG=debug shows more.";
+
+/// An autonomous observability agent: it perceives a system, understands it, decides, acts and learns from what came of it.
+#[derive(Debug, Parser)]
+#[command(name = "homeostat", version, after_help = EXAMPLES, arg_required_else_help = true, propagate_version = true)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Everything the command line can do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the agent until it is told to stop (SIGTERM or Ctrl-C); SIGHUP reloads the manifest.
+    #[command(after_help = "\
+Examples:
+  homeostat run
+  homeostat run --manifest agent.yaml --state-dir /var/lib/homeostat
+  RUST_LOG=homeostat=debug homeostat run
+
+Point any OpenTelemetry SDK at it with OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318, then open http://127.0.0.1:4390/.
+The addresses in use are written to doors.json in the state directory, so a manifest may ask for port 0.")]
+    Run(RunArgs),
+    /// Start the agent and a small real shop on loopback, break something, and watch it repair itself.
+    Demo,
+    /// Validate a manifest: every problem at once, with its path. Exit code 1 if there is one.
+    #[command(after_help = "Example:\n  homeostat check agent.yaml && homeostat run --manifest agent.yaml")]
+    Check(CheckArgs),
+    /// What the running agent sees, thinks and does now.
+    #[command(after_help = "Examples:\n  homeostat status\n  homeostat status --json | jq '.services[].name'")]
+    Status(StatusArgs),
+    /// Why an action was taken, or what is known of an incident: evidence, cause, alternatives, guards, outcome.
+    #[command(after_help = "\
+Examples:
+  homeostat explain a-17     an action: why, instead of what, past which guards, and what came of it
+  homeostat explain i-3      an incident: since when, on which evidence, suspected causes, answers
+  homeostat explain a-17 --state-dir /var/lib/homeostat   the same from a journal at rest")]
+    Explain(ExplainArgs),
+    /// The journal: what every tick saw, thought, did and learned.
+    #[command(
+        after_help = "\
+Examples:
+  homeostat journal --limit 20
+  homeostat journal --since 10m --json
+  homeostat journal export --life 3 incident.events     the events of one life, for `homeostat replay`",
+        args_conflicts_with_subcommands = true,
+        subcommand_negates_reqs = true
+    )]
+    Journal(JournalArgs),
+    /// The kill switch: from the next tick on the agent watches and never acts, also after a restart.
+    Hold(SteerArgs),
+    /// Let the agent act again.
+    Resume(SteerArgs),
+    /// Say yes to an action that waits for approval.
+    #[command(after_help = "Example:\n  homeostat approve a-17\n\n`homeostat status` lists the actions that wait.")]
+    Approve(AnswerArgs),
+    /// Say no to an action that waits for approval.
+    #[command(after_help = "Example:\n  homeostat reject a-17\n\n`homeostat status` lists the actions that wait.")]
+    Reject(AnswerArgs),
+    /// Feed recorded events to a fresh loop and compare the journal byte for byte. Exit code 1 if they differ.
+    #[command(after_help = "\
+Examples:
+  homeostat replay incident.events               an event log written by `homeostat journal export`
+  homeostat replay ~/.local/state/homeostat      every life of a journal at rest")]
+    Replay(ReplayArgs),
+    /// The simulation harness: the same loop against simulated worlds.
+    #[command(subcommand)]
+    Sim(SimCommand),
+    /// Print completions for a shell.
+    #[command(after_help = "Example:\n  homeostat completions bash > /etc/bash_completion.d/homeostat")]
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+    /// Write the man pages into a directory.
+    #[command(after_help = "Example:\n  homeostat man ~/.local/share/man/man1 && man homeostat")]
+    Man {
+        /// Where to.
+        dir: PathBuf,
+    },
+}
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// The manifest; without one the embedded default runs.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) manifest: Option<PathBuf>,
+    /// Where the journal lives; by default under the XDG state directory.
+    #[arg(long, value_name = "DIR", env = "HOMEOSTAT_STATE_DIR")]
+    pub(crate) state_dir: Option<PathBuf>,
+    /// Send spans about the agent's own ticks and effects to the manifest's first trace exporter.
+    #[arg(long)]
+    pub(crate) self_tracing: bool,
+}
+
+/// Arguments of `check`.
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// The manifest.
+    pub(crate) file: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Where a running agent listens.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ApiArgs {
+    /// The running agent's API.
+    #[arg(long, value_name = "URL", env = "HOMEOSTAT_API", default_value = "http://127.0.0.1:4390")]
+    pub(crate) api: String,
+}
+
+/// Arguments of `status`.
+#[derive(Debug, Args)]
+pub(crate) struct StatusArgs {
+    #[command(flatten)]
+    pub(crate) api: ApiArgs,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Where to read the journal: from the running agent, or at rest.
+#[derive(Debug, Args)]
+pub(crate) struct JournalSource {
+    #[command(flatten)]
+    pub(crate) api: ApiArgs,
+    /// Read the journal in this state directory if no agent answers.
+    #[arg(long, value_name = "DIR", env = "HOMEOSTAT_STATE_DIR")]
+    pub(crate) state_dir: Option<PathBuf>,
+}
+
+/// Arguments of `explain`.
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// An action such as `a-17`, or an incident such as `i-3`.
+    #[arg(value_parser = Subject::parse)]
+    pub(crate) id: Subject,
+    #[command(flatten)]
+    pub(crate) source: JournalSource,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What can be explained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Subject {
+    /// An action.
+    Action(ActionId),
+    /// An incident.
+    Incident(IncidentId),
+}
+
+impl Subject {
+    /// Reads `a-17` or `i-3`.
+    pub(crate) fn parse(text: &str) -> Result<Subject, String> {
+        let action = text.starts_with("a-").then(|| ActionId::parse(text)).flatten().map(Subject::Action);
+        let incident = text.starts_with("i-").then(|| IncidentId::parse(text)).flatten().map(Subject::Incident);
+        action.or(incident).ok_or_else(|| "expected an action such as a-17 or an incident such as i-3".to_owned())
+    }
+}
+
+impl std::fmt::Display for Subject {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Subject::Action(id) => id.fmt(f),
+            Subject::Incident(id) => id.fmt(f),
+        }
+    }
+}
+
+/// Arguments of `journal`.
+#[derive(Debug, Args)]
+pub(crate) struct JournalArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<JournalCommand>,
+    #[command(flatten)]
+    pub(crate) source: JournalSource,
+    /// At most so many records, newest last.
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) limit: u32,
+    /// Only records of the last while, for example `90s`, `10m` or `2h`.
+    #[arg(long, value_name = "SPAN", value_parser = parse_span)]
+    pub(crate) since: Option<Millis>,
+    /// Print the records as JSON, one a line.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What else can be done with a journal.
+#[derive(Debug, Subcommand)]
+pub(crate) enum JournalCommand {
+    /// Write the events of one life into a file that `homeostat replay` understands. Needs the journal at rest.
+    Export {
+        /// Which life: the count of starts, beginning with 1.
+        #[arg(long)]
+        life: u64,
+        /// Where the journal lives; by default under the XDG state directory.
+        #[arg(long, value_name = "DIR", env = "HOMEOSTAT_STATE_DIR")]
+        state_dir: Option<PathBuf>,
+        /// The file to write.
+        file: PathBuf,
+    },
+}
+
+/// Reads `90s`, `10m`, `2h`, `3d`.
+pub(crate) fn parse_span(text: &str) -> Result<Millis, String> {
+    const FORM: &str = "expected a number and a unit, such as 90s, 10m, 2h or 3d";
+    let split = text.find(|letter: char| !letter.is_ascii_digit()).ok_or(FORM)?;
+    let (number, unit) = text.split_at(split);
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return Err(FORM.to_owned()),
+    };
+    let number: u64 = number.parse().map_err(|_| FORM)?;
+    number.checked_mul(seconds * 1000).map(Millis).ok_or_else(|| "that is too long".to_owned())
+}
+
+/// Arguments of `hold` and `resume`.
+#[derive(Debug, Args)]
+pub(crate) struct SteerArgs {
+    #[command(flatten)]
+    pub(crate) api: ApiArgs,
+}
+
+/// Arguments of `approve` and `reject`.
+#[derive(Debug, Args)]
+pub(crate) struct AnswerArgs {
+    /// The action that waits, such as `a-17`.
+    #[arg(value_parser = parse_action)]
+    pub(crate) id: ActionId,
+    #[command(flatten)]
+    pub(crate) api: ApiArgs,
+}
+
+fn parse_action(text: &str) -> Result<ActionId, String> {
+    ActionId::parse(text).ok_or_else(|| "expected an action such as a-17".to_owned())
+}
+
+/// Arguments of `replay`.
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArgs {
+    /// An event log, or a state directory with a journal.
+    #[arg(value_name = "FILE|DIR")]
+    pub(crate) path: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What the harness can do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SimCommand {
+    /// Run one scenario once. Exit code 1 if a checker complains.
+    #[command(after_help = "\
+Examples:
+  homeostat sim run starved-worker --seed 7
+  homeostat sim run my-scenario.yaml --report run.html")]
+    Run {
+        /// A shipped scenario's name (see `homeostat sim list`) or a scenario file.
+        scenario: String,
+        /// The seed that decides the run.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Write a report with plots.
+        #[arg(long, value_name = "FILE.html")]
+        report: Option<PathBuf>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Run every shipped scenario with many seeds. Exit code 1 if a checker complains; the seed is printed.
+    #[command(after_help = "Example:\n  homeostat sim swarm --seeds 1000")]
+    Swarm {
+        /// How many seeds.
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+        seeds: u64,
+        /// The first seed.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the shipped scenarios.
+    List {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    /// Scenario: the whole command line is built with clap's own self-checks on.
+    /// Guarantees: no two options collide and every default parses.
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    /// Scenario: spans and subjects as people type them, rightly and wrongly.
+    /// Guarantees: units are understood, garbage is refused, and a bare number is nobody's id.
+    #[test]
+    fn spans_and_subjects_are_read_as_people_write_them() {
+        assert_eq!(parse_span("90s"), Ok(Millis(90_000)));
+        assert_eq!(parse_span("2h"), Ok(Millis(7_200_000)));
+        for wrong in ["", "10", "m", "10 m", "1w", "99999999999999999999s", "18446744073709551615d"] {
+            assert!(parse_span(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(Subject::parse("a-17"), Ok(Subject::Action(ActionId(17))));
+        assert_eq!(Subject::parse("i-3"), Ok(Subject::Incident(IncidentId(3))));
+        assert!(Subject::parse("17").is_err());
+    }
+}

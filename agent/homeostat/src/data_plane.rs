@@ -1,0 +1,285 @@
+//! The data plane, as the rest of the binary sees it.
+//!
+//! Answers what was received, counted, kept and sent, in the words of the API and of the metrics. Does not decide what is
+//! kept. The pipeline's own types are translated here, so that the API does not change whenever the pipeline does.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{PoisonError, RwLock};
+use std::time::Duration;
+
+use homeostat_core::{Observation, SamplingPlan, Timestamp};
+use homeostat_pipeline::{
+    AggregateReport, ExportProtocol, ExportSignals, ExporterConfig, ExporterStats, Pipeline, PipelineConfig,
+    PipelineStats,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::manifest::{ExporterSpec, Manifest, Protocol, TelemetryKind};
+
+/// Time for what is on its way when the agent stops: together with the loop's draining below the ten seconds that container
+/// runtimes grant.
+const SHUTDOWN_WITHIN: Duration = Duration::from_secs(4);
+
+/// The running data plane.
+///
+/// The pipeline is behind a lock because it is taken out when the agent stops, while connections to the API may still look
+/// at it; they then see nothing. Readers never wait for each other.
+pub(crate) struct DataPlane {
+    pipeline: RwLock<Option<Pipeline>>,
+}
+
+impl DataPlane {
+    /// Opens the OTLP doors and begins to sample after `plan`.
+    pub(crate) async fn start(
+        manifest: &Manifest,
+        plan: SamplingPlan,
+    ) -> Result<DataPlane, homeostat_pipeline::StartError> {
+        let config = PipelineConfig {
+            grpc: manifest.doors.otlp_grpc,
+            http: manifest.doors.otlp_http,
+            exporters: manifest.exporters.iter().map(exporter).collect(),
+            ..PipelineConfig::default()
+        };
+        let pipeline = Pipeline::start(config, plan).await?;
+        Ok(DataPlane { pipeline: RwLock::new(Some(pipeline)) })
+    }
+
+    /// Where OTLP over gRPC is taken.
+    pub(crate) fn grpc_addr(&self) -> Option<SocketAddr> {
+        self.read(Pipeline::grpc_addr)
+    }
+
+    /// Where OTLP over HTTP is taken.
+    pub(crate) fn http_addr(&self) -> Option<SocketAddr> {
+        self.read(Pipeline::http_addr)
+    }
+
+    /// Samples after `plan` from now on.
+    pub(crate) fn set_plan(&self, plan: SamplingPlan) {
+        self.read(|pipeline| pipeline.set_plan(plan));
+    }
+
+    /// What the loop perceives of it.
+    pub(crate) fn observe(&self, now: Timestamp) -> Vec<Observation> {
+        self.read(|pipeline| pipeline.observe(now))
+    }
+
+    /// Exact counts of everything that arrived.
+    pub(crate) fn aggregates(&self) -> Aggregates {
+        self.read(|pipeline| Aggregates::from(pipeline.aggregates()))
+    }
+
+    /// What it has done.
+    pub(crate) fn stats(&self) -> Stats {
+        self.read(|pipeline| Stats::from(pipeline.stats()))
+    }
+
+    /// Sends what is left, for a bounded time, and closes the doors.
+    pub(crate) async fn shutdown(&self) {
+        let pipeline = self.pipeline.write().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(pipeline) = pipeline {
+            pipeline.shutdown(SHUTDOWN_WITHIN).await;
+        }
+    }
+
+    fn read<T: Default>(&self, look: impl FnOnce(&Pipeline) -> T) -> T {
+        self.pipeline.read().unwrap_or_else(PoisonError::into_inner).as_ref().map(look).unwrap_or_default()
+    }
+}
+
+fn exporter(spec: &ExporterSpec) -> ExporterConfig {
+    let receives = |kind| spec.signals.contains(&kind);
+    ExporterConfig {
+        name: spec.name.clone(),
+        protocol: match spec.protocol {
+            Protocol::Grpc => ExportProtocol::Grpc,
+            Protocol::Http => ExportProtocol::HttpProtobuf,
+        },
+        endpoint: spec.endpoint.clone(),
+        headers: spec.headers.iter().map(|(name, value)| (name.clone(), value.reveal().to_owned())).collect(),
+        gzip: spec.gzip,
+        signals: ExportSignals {
+            traces: receives(TelemetryKind::Traces),
+            metrics: receives(TelemetryKind::Metrics),
+            logs: receives(TelemetryKind::Logs),
+        },
+    }
+}
+
+/// Exact counts of everything that arrived, before sampling.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Aggregates {
+    /// Per service, in name order.
+    pub(crate) services: Vec<ServiceCounts>,
+    /// Per edge of the service graph, in name order.
+    pub(crate) edges: Vec<EdgeCounts>,
+}
+
+/// One service.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ServiceCounts {
+    /// `service.name`.
+    pub(crate) service: String,
+    /// Its requests.
+    #[serde(flatten)]
+    pub(crate) red: Red,
+    /// Its spans that arrived.
+    pub(crate) spans_received: u64,
+    /// Its spans that were kept.
+    pub(crate) spans_kept: u64,
+    /// Per operation, in name order.
+    pub(crate) operations: Vec<OperationCounts>,
+}
+
+/// One operation.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct OperationCounts {
+    /// The name of its entry span.
+    pub(crate) operation: String,
+    /// Its requests.
+    #[serde(flatten)]
+    pub(crate) red: Red,
+    /// Median latency in microseconds, estimated by a sketch.
+    pub(crate) latency_p50_us: u64,
+    /// 99th percentile of latency in microseconds, estimated by a sketch.
+    pub(crate) latency_p99_us: u64,
+}
+
+/// Requests since the agent started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Red {
+    /// Requests.
+    pub(crate) requests: u64,
+    /// Of these, failed.
+    pub(crate) errors: u64,
+    /// Of these, slower than the latency objective.
+    pub(crate) slow: u64,
+}
+
+/// One service calls another.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct EdgeCounts {
+    /// Who calls.
+    pub(crate) caller: String,
+    /// Who is called.
+    pub(crate) callee: String,
+    /// How often.
+    pub(crate) calls: u64,
+    /// How often it failed.
+    pub(crate) errors: u64,
+}
+
+impl From<AggregateReport> for Aggregates {
+    fn from(report: AggregateReport) -> Aggregates {
+        let operation = |operation: homeostat_pipeline::OperationReport| OperationCounts {
+            operation: operation.operation.to_string(),
+            red: Red { requests: operation.requests, errors: operation.errors, slow: operation.slow },
+            latency_p50_us: operation.durations.p50.0,
+            latency_p99_us: operation.durations.p99.0,
+        };
+        let service = |service: homeostat_pipeline::ServiceReport| ServiceCounts {
+            service: service.service.to_string(),
+            red: Red { requests: service.requests, errors: service.errors, slow: service.slow },
+            spans_received: service.spans_received,
+            spans_kept: service.spans_kept,
+            operations: service.operations.into_iter().map(operation).collect(),
+        };
+        let edge = |edge: homeostat_pipeline::EdgeReport| EdgeCounts {
+            caller: edge.caller.to_string(),
+            callee: edge.callee.to_string(),
+            calls: edge.calls,
+            errors: edge.errors,
+        };
+        Aggregates {
+            services: report.services.into_iter().map(service).collect(),
+            edges: report.edges.into_iter().map(edge).collect(),
+        }
+    }
+}
+
+/// Counts by reason.
+type ByReason = BTreeMap<String, u64>;
+
+/// What the data plane has done since the agent started.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Stats {
+    /// Requests that reached the OTLP doors.
+    pub(crate) requests: u64,
+    /// Requests refused, by reason.
+    pub(crate) requests_refused: ByReason,
+    /// Spans that arrived in well-formed requests.
+    pub(crate) spans_received: u64,
+    /// Those with valid ids.
+    pub(crate) spans_accepted: u64,
+    /// Those without.
+    pub(crate) spans_rejected: u64,
+    /// Metric data points taken in.
+    pub(crate) data_points_accepted: u64,
+    /// Log records taken in.
+    pub(crate) log_records_accepted: u64,
+    /// Spans kept, by rule.
+    pub(crate) spans_kept: ByReason,
+    /// Spans not kept, by reason.
+    pub(crate) spans_unsampled: ByReason,
+    /// Spans whose trace is not decided yet.
+    pub(crate) spans_undecided: u64,
+    /// Traces decided, by what made it due.
+    pub(crate) traces_decided: ByReason,
+    /// Bytes of undecided traces.
+    pub(crate) buffer_bytes: u64,
+    /// Per destination.
+    pub(crate) exporters: Vec<Exported>,
+}
+
+/// What one exporter has done.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Exported {
+    /// Its name.
+    pub(crate) name: String,
+    /// Spans, data points and log records the destination accepted.
+    pub(crate) items_exported: u64,
+    /// Attempts that failed.
+    pub(crate) failures: u64,
+    /// What was given up, by reason.
+    pub(crate) items_dropped: ByReason,
+    /// What waits or is being sent.
+    pub(crate) items_queued: u64,
+    /// Its bytes.
+    pub(crate) queue_bytes: u64,
+}
+
+impl From<PipelineStats> for Stats {
+    fn from(stats: PipelineStats) -> Stats {
+        Stats {
+            requests: stats.requests,
+            requests_refused: owned(stats.requests_refused),
+            spans_received: stats.spans_received,
+            spans_accepted: stats.spans_accepted,
+            spans_rejected: stats.spans_rejected,
+            data_points_accepted: stats.data_points_accepted,
+            log_records_accepted: stats.log_records_accepted,
+            spans_kept: owned(stats.spans_kept),
+            spans_unsampled: owned(stats.spans_unsampled),
+            spans_undecided: stats.spans_undecided,
+            traces_decided: owned(stats.traces_decided),
+            buffer_bytes: stats.buffer_bytes,
+            exporters: stats.exporters.into_iter().map(exported).collect(),
+        }
+    }
+}
+
+fn exported(stats: ExporterStats) -> Exported {
+    Exported {
+        name: stats.name,
+        items_exported: stats.items_exported,
+        failures: stats.failures,
+        items_dropped: owned(stats.items_dropped),
+        items_queued: stats.items_queued,
+        queue_bytes: stats.queue_bytes,
+    }
+}
+
+fn owned(counts: BTreeMap<&'static str, u64>) -> ByReason {
+    counts.into_iter().map(|(reason, count)| (reason.to_owned(), count)).collect()
+}

@@ -1,0 +1,99 @@
+//! The sampling plan in force.
+//!
+//! Answers which plan the data plane and the SDKs' samplers follow now. Does not decide it. Sampling is the one actuation that
+//! is carried out inside this process, so it cannot fail and is reported done at once.
+
+use std::collections::BTreeMap;
+
+use homeostat_core::{Actuation, Generation, InForce, SamplingPlan, ServiceName, ServiceSampling, Settings};
+
+/// Hands a new plan to everybody who follows it.
+pub(crate) type Publish = Box<dyn Fn(&SamplingPlan) + Send>;
+
+/// Holds the plan and publishes each change of it.
+pub(crate) struct Sampler {
+    plan: SamplingPlan,
+    publish: Publish,
+}
+
+impl Sampler {
+    /// Starts from `plan`, which everybody already follows.
+    pub(crate) fn new(plan: SamplingPlan, publish: Publish) -> Sampler {
+        Sampler { plan, publish }
+    }
+
+    /// Samples `service` like this from now on.
+    pub(crate) fn set(&mut self, service: ServiceName, sampling: ServiceSampling) {
+        self.plan.services.insert(service, sampling);
+        self.publish_next();
+    }
+
+    /// Follows new settings; what was set per service stays, also where the loop has not yet read the report of it.
+    pub(crate) fn follow(&mut self, settings: &Settings) {
+        let set = InForce { sampling: std::mem::take(&mut self.plan.services) };
+        self.plan = plan(settings, &set, self.plan.generation);
+        self.publish_next();
+    }
+
+    /// How `service` is sampled now, as an actuation.
+    pub(crate) fn read_back(&self, service: &ServiceName) -> Actuation {
+        Actuation::SetSampling { service: service.clone(), sampling: self.plan.of(service.as_str()) }
+    }
+
+    fn publish_next(&mut self) {
+        self.plan.generation = self.plan.generation.next();
+        (self.publish)(&self.plan);
+    }
+}
+
+/// The plan that follows from what people want and what the loop has set.
+pub(crate) fn plan(settings: &Settings, in_force: &InForce, generation: Generation) -> SamplingPlan {
+    let objectives = &settings.objectives;
+    let threshold = |(name, promised): (&ServiceName, &homeostat_core::ServiceObjectives)| {
+        (name.clone(), promised.latency_threshold)
+    };
+    SamplingPlan {
+        generation,
+        default: settings.sampling.initial,
+        services: in_force.sampling.clone(),
+        default_slow_above: objectives.default.latency_threshold,
+        slow_above: objectives.services.iter().map(threshold).collect::<BTreeMap<_, _>>(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use homeostat_core::{Micros, SamplingProbability};
+
+    use super::*;
+
+    /// Scenario: a restart finds one service's sampling in force, and settings with a threshold of its own for another.
+    /// Guarantees: both are in the plan; a change of one publishes the whole plan under the next generation.
+    #[test]
+    fn a_plan_is_rebuilt_from_what_is_in_force() {
+        let tenth = SamplingProbability::from_ppm_saturating(100_000);
+        let sampling = ServiceSampling { head: tenth, tail: tenth };
+        let in_force = InForce { sampling: BTreeMap::from([("cart".into(), sampling)]) };
+        let mut settings = Settings::default();
+        let mut strict = settings.objectives.default;
+        strict.latency_threshold = Micros::from_millis(20);
+        settings.objectives.services.insert("web".into(), strict);
+        let rebuilt = plan(&settings, &in_force, Generation(4));
+        assert_eq!(rebuilt.of("cart"), sampling);
+        assert_eq!(rebuilt.slow_threshold("web"), Micros::from_millis(20));
+
+        let published = Arc::new(Mutex::new(Vec::new()));
+        let seen = published.clone();
+        let publish = move |plan: &SamplingPlan| seen.lock().expect("not poisoned").push(plan.clone());
+        let mut sampler = Sampler::new(rebuilt, Box::new(publish));
+        sampler.set("web".into(), sampling);
+        let published = published.lock().expect("not poisoned");
+        assert_eq!(
+            (published[0].generation, published[0].of("web"), published[0].of("cart")),
+            (Generation(5), sampling, sampling)
+        );
+        assert_eq!(sampler.read_back(&"web".into()), Actuation::SetSampling { service: "web".into(), sampling });
+    }
+}

@@ -1,0 +1,277 @@
+//! The manifest: what an operator wants of the agent, in one document.
+//!
+//! Answers which doors open, where telemetry goes, what is promised and what may be done without asking. Does not open,
+//! send or decide anything. It is read in two steps, the text as a tree and the tree as settings, so that every problem is
+//! found in one go and carries the line it stands in; deriving a parser would stop at the first.
+
+mod automation;
+mod doors;
+mod exporters;
+mod guards;
+mod objectives;
+mod problems;
+mod sampling;
+mod scalars;
+mod section;
+mod text;
+
+pub(crate) use doors::Doors;
+pub(crate) use exporters::{ExporterSpec, Protocol, TelemetryKind};
+pub(crate) use problems::{Note, Place, Problem, Problems};
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use homeostat_core::{ServiceName, Settings};
+use serde::Serialize;
+
+use automation::Automation;
+use exporters::Exporters;
+use problems::Report;
+use section::{Field, Section};
+use text::{Node, Value};
+
+/// The manifest that runs when no file is given; also the documentation of every key.
+pub(crate) const DEFAULT_TEXT: &str = include_str!("manifest/default.yaml");
+
+/// The largest file that is read: a thousand services with all their keys fit ten times over.
+const BYTES_MAX: u64 = 1024 * 1024;
+
+/// The groups under which the document may stand. The second is the project's own.
+const API_VERSIONS: [&str; 2] = ["observability.cncf.io/v1", "homeostat.dev/v1alpha1"];
+
+const KIND: &str = "ObservabilityManifest";
+
+/// Where a manifest came from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ManifestSource {
+    /// The default that is built in.
+    Embedded,
+    /// A file.
+    File(PathBuf),
+}
+
+impl fmt::Display for ManifestSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ManifestSource::Embedded => f.write_str("embedded default"),
+            ManifestSource::File(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+/// A manifest without problems.
+#[derive(Clone, Debug)]
+pub(crate) struct Manifest {
+    /// `metadata.name`.
+    pub(crate) name: String,
+    /// Where it came from.
+    pub(crate) source: ManifestSource,
+    /// What the loop is told.
+    pub(crate) settings: Settings,
+    /// Where the agent listens.
+    pub(crate) doors: Doors,
+    /// Where kept telemetry is sent.
+    pub(crate) exporters: Vec<ExporterSpec>,
+    /// Where each scalable service's number of replicas is read and set.
+    pub(crate) scale_endpoints: BTreeMap<ServiceName, String>,
+    /// Where notifications are posted.
+    pub(crate) webhook: Option<String>,
+    /// Whether the agent starts in hold.
+    pub(crate) hold_at_start: bool,
+    /// What an operator should know, in reading order.
+    pub(crate) notes: Vec<Note>,
+}
+
+impl Manifest {
+    /// The manifest that runs when no file is given.
+    pub(crate) fn embedded() -> Manifest {
+        Manifest::parse(DEFAULT_TEXT, ManifestSource::Embedded)
+            .expect("the embedded manifest has no problems, which a test holds")
+    }
+
+    /// Reads the file at `path`.
+    pub(crate) fn load(path: &Path) -> Result<Manifest, Problems> {
+        let source = ManifestSource::File(path.to_owned());
+        let whole = |what: String, at: Option<Place>| Problems {
+            source: source.clone(),
+            list: vec![Problem { at, path: String::new(), what }],
+        };
+        let bytes = read_bounded(path).map_err(|error| whole(format!("cannot be read: {error}"), None))?;
+        if BYTES_MAX < bytes.len() as u64 {
+            return Err(whole(format!("larger than {} KiB; this is not a manifest", BYTES_MAX / 1024), None));
+        }
+        let text = std::str::from_utf8(&bytes).map_err(|error| {
+            let at = place_of(&bytes, error.valid_up_to());
+            whole("not UTF-8 from here on; save the file as UTF-8".to_owned(), Some(at))
+        })?;
+        Manifest::parse(text, source)
+    }
+
+    /// Reads a manifest from `text`.
+    pub(crate) fn parse(text: &str, source: ManifestSource) -> Result<Manifest, Problems> {
+        let root = text::parse(text).map_err(|problem| Problems { source: source.clone(), list: vec![problem] })?;
+        let mut report = Report::default();
+        let mut manifest = read_document(&root, source, &mut report);
+        manifest.notes = report.close(&manifest.source)?;
+        Ok(manifest)
+    }
+}
+
+/// One byte more than allowed shows that a file is too large without reading all of it.
+fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// The place of the byte at `offset`, up to which `bytes` is UTF-8.
+fn place_of(bytes: &[u8], offset: usize) -> Place {
+    let before = String::from_utf8_lossy(&bytes[..offset]);
+    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+    Place { line: before.matches('\n').count() as u64 + 1, column: before[line_start..].chars().count() as u64 + 1 }
+}
+
+fn read_document(root: &Node, source: ManifestSource, report: &mut Report) -> Manifest {
+    let field = Field { path: String::new(), key_at: root.at, node: root };
+    let mut document = Section::open(&field, report);
+    if matches!(root.value, Value::Nothing) {
+        field.problem(format!("the document is empty; it needs apiVersion, kind: {KIND}, metadata and spec"), report);
+    } else if matches!(root.value, Value::Mapping(_)) {
+        read_identity(&mut document, report);
+    }
+    let name = read_metadata(&mut document, report);
+    let spec = document.section("spec", report);
+    document.close(report);
+    let mut manifest = Manifest {
+        name,
+        source,
+        settings: Settings::default(),
+        doors: Doors::default(),
+        exporters: Vec::new(),
+        scale_endpoints: BTreeMap::new(),
+        webhook: None,
+        hold_at_start: false,
+        notes: Vec::new(),
+    };
+    let mut exporters = Exporters::default();
+    if let Some(spec) = spec {
+        read_spec(spec, &mut manifest, &mut exporters, report);
+    }
+    manifest.exporters = exporters.finish(report);
+    manifest
+}
+
+fn read_identity(document: &mut Section<'_>, report: &mut Report) {
+    if let Some(field) = document.require("apiVersion", report) {
+        field.read(report, |value| match scalars::text(value) {
+            Ok(text) if API_VERSIONS.contains(&text.as_str()) => Ok(()),
+            _ => Err(format!("must be {} or {}", API_VERSIONS[0], API_VERSIONS[1])),
+        });
+    }
+    if let Some(field) = document.require("kind", report) {
+        field.read(report, |value| match scalars::text(value) {
+            Ok(text) if text == KIND => Ok(()),
+            _ => Err(format!("must be {KIND}")),
+        });
+    }
+}
+
+fn read_metadata(document: &mut Section<'_>, report: &mut Report) -> String {
+    let Some(mut metadata) = document.section("metadata", report) else {
+        return "homeostat".to_owned();
+    };
+    let name = metadata.require("name", report).and_then(|field| field.read(report, scalars::text));
+    metadata.not_yet(&["namespace", "labels", "annotations"], report);
+    metadata.close(report);
+    name.unwrap_or_default()
+}
+
+fn read_spec(mut spec: Section<'_>, manifest: &mut Manifest, exporters: &mut Exporters, report: &mut Report) {
+    let settings = &mut manifest.settings;
+    read_telemetry_kinds(&mut spec, settings, exporters, report);
+    manifest.doors = doors::read(&mut spec, report);
+    if let Some(section) = spec.section("objectives", report) {
+        settings.objectives = objectives::read(section, report);
+    }
+    if let Some(section) = spec.section("automation", report) {
+        let Automation { scale_endpoints, webhook, hold_at_start } = automation::read(section, settings, report);
+        manifest.scale_endpoints = scale_endpoints;
+        manifest.webhook = webhook;
+        manifest.hold_at_start = hold_at_start;
+    }
+    if let Some(section) = spec.section("scaling", report) {
+        guards::read_scaling(section, &mut settings.scaling, report);
+    }
+    if let Some(section) = spec.section("guards", report) {
+        guards::read_guards(section, &mut settings.guards, report);
+    }
+    if let Some(section) = spec.section("perception", report) {
+        guards::read_perception(section, &mut settings.perception, report);
+    }
+    spec.close(report);
+}
+
+fn read_telemetry_kinds(
+    spec: &mut Section<'_>,
+    settings: &mut Settings,
+    exporters: &mut Exporters,
+    report: &mut Report,
+) {
+    if let Some(mut tracing) = spec.section("tracing", report) {
+        exporters.read(&mut tracing, TelemetryKind::Traces, None, report);
+        if let Some(section) = tracing.section("sampling", report) {
+            settings.sampling = sampling::read(section, report);
+        }
+        tracing.close(report);
+    }
+    if let Some(mut metrics) = spec.section("metrics", report) {
+        exporters.read(&mut metrics, TelemetryKind::Metrics, Some("prometheus"), report);
+        if let Some(field) = metrics.take("scrapeInterval")
+            && field.read(report, scalars::millis).is_some()
+        {
+            field.not_yet(report);
+        }
+        metrics.close(report);
+    }
+    if let Some(mut logs) = spec.section("logs", report) {
+        exporters.read(&mut logs, TelemetryKind::Logs, Some("loki"), report);
+        if let Some(field) = logs.take("level")
+            && field.read(report, log_level).is_some()
+        {
+            field.not_yet(report);
+        }
+        logs.close(report);
+    }
+    read_profiling(spec, report);
+}
+
+fn log_level(value: &Value) -> Result<(), String> {
+    match scalars::text(value).unwrap_or_default().as_str() {
+        "trace" | "debug" | "info" | "warn" | "error" | "fatal" => Ok(()),
+        _ => Err("must be trace, debug, info, warn, error or fatal".to_owned()),
+    }
+}
+
+/// Profiling is checked for its keys and noted as a whole.
+fn read_profiling(spec: &mut Section<'_>, report: &mut Report) {
+    let Some(field) = spec.take("profiling") else {
+        return;
+    };
+    let mut profiling = Section::open(&field, report);
+    profiling.get("enabled", report, scalars::flag);
+    for key in ["types", "exporters"] {
+        if let Some(list) = profiling.take(key) {
+            list.items(report);
+        }
+    }
+    profiling.close(report);
+    field.not_yet(report);
+}
+
+#[cfg(test)]
+mod tests;

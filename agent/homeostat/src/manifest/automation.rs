@@ -1,0 +1,100 @@
+//! `spec.automation`.
+//!
+//! Answers what the agent may do without asking, and by which address. The ladder (`Observe`, `Approve`, `Act`) is the
+//! model; the plain `autoScaling: true` is another way of writing `scaling: Act`.
+
+use std::collections::BTreeMap;
+
+use homeostat_core::{Autonomy, Replicas, ServiceName, ServiceScaling, Settings};
+
+use super::problems::Report;
+use super::scalars;
+use super::section::{Field, Section};
+
+/// What the section says beyond the loop's settings.
+#[derive(Default)]
+pub(super) struct Automation {
+    pub(super) scale_endpoints: BTreeMap<ServiceName, String>,
+    pub(super) webhook: Option<String>,
+    pub(super) hold_at_start: bool,
+}
+
+/// Reads the section; autonomy and envelopes go into `settings`.
+pub(super) fn read(mut section: Section<'_>, settings: &mut Settings, report: &mut Report) -> Automation {
+    let mut automation = Automation::default();
+    if let Some(sampling) = section.get("sampling", report, scalars::autonomy) {
+        settings.autonomy.sampling = sampling;
+    }
+    if let Some(notification) = section.get("notification", report, scalars::autonomy) {
+        settings.autonomy.notification = notification;
+    }
+    if let Some(expires) = section.get("approvalExpires", report, scalars::millis) {
+        settings.autonomy.approval_expires = expires;
+    }
+    if let Some(hold) = section.get("hold", report, scalars::flag) {
+        automation.hold_at_start = hold;
+    }
+    automation.webhook = section.get("webhook", report, scalars::endpoint);
+    if let Some(services) = section.section("services", report) {
+        for (name, field) in services.named(report) {
+            read_service(name, &field, settings, &mut automation, report);
+        }
+    }
+    read_scaling_autonomy(&mut section, settings, report);
+    for name in ["autoRemediation", "autoInstrumentation"] {
+        if let Some(field) = section.take(name)
+            && field.read(report, scalars::flag) == Some(true)
+        {
+            field.not_yet(report);
+        }
+    }
+    section.close(report);
+    automation
+}
+
+fn read_scaling_autonomy(section: &mut Section<'_>, settings: &mut Settings, report: &mut Report) {
+    let scaling = section.get("scaling", report, scalars::autonomy);
+    let auto_field = section.take("autoScaling");
+    let auto = auto_field.as_ref().and_then(|field| field.read(report, scalars::flag)).map(|auto| match auto {
+        true => Autonomy::Act,
+        false => Autonomy::Observe,
+    });
+    if let (Some(scaling), Some(auto), Some(field)) = (scaling, auto, &auto_field)
+        && scaling != auto
+    {
+        field.problem("contradicts scaling; leave one of the two out", report);
+    }
+    settings.autonomy.scaling = scaling.or(auto).unwrap_or(settings.autonomy.scaling);
+    if settings.autonomy.scaling != Autonomy::Observe && settings.scaling.services.is_empty() {
+        let path = section.path_of(if scaling.is_some() { "scaling" } else { "autoScaling" });
+        report.remark(&path, "nothing can be scaled: no service under spec.automation.services has a scale");
+    }
+}
+
+fn read_service(
+    name: &str,
+    field: &Field<'_>,
+    settings: &mut Settings,
+    automation: &mut Automation,
+    report: &mut Report,
+) {
+    let mut service = Section::open(field, report);
+    if let Some(mut scale) = service.section("scale", report) {
+        let url = scale.require("url", report).and_then(|field| field.read(report, scalars::endpoint));
+        let min = scale.require("min", report).and_then(|field| field.read(report, scalars::count));
+        let max_field = scale.require("max", report);
+        let max = max_field.as_ref().and_then(|field| field.read(report, scalars::count));
+        if let (Some(min), Some(max), Some(field)) = (min, max, max_field)
+            && max < min
+        {
+            field.problem(format!("must be at least min, which is {min}, found {max}"), report);
+        }
+        if let (Some(url), Some(min), Some(max)) = (url, min, max) {
+            let name = ServiceName::from(name);
+            settings.scaling.services.insert(name.clone(), ServiceScaling { min: Replicas(min), max: Replicas(max) });
+            automation.scale_endpoints.insert(name, url);
+        }
+        scale.close(report);
+    }
+    service.close(report);
+}

@@ -1,0 +1,82 @@
+//! `spec.guards`, `spec.scaling` and `spec.perception`.
+//!
+//! Answers how often, how far, and on how fresh a reading the loop may act. No guard can be switched off here: a budget can
+//! be wide, but it is a budget.
+
+use homeostat_core::{BasisPoints, GuardSettings, PerceptionSettings, RateBudget, ScalingSettings};
+
+use super::problems::Report;
+use super::scalars;
+use super::section::Section;
+use super::text::Value;
+
+/// Reads `spec.guards`.
+pub(super) fn read_guards(mut section: Section<'_>, settings: &mut GuardSettings, report: &mut Report) {
+    read_budget(&mut section, "perTarget", &mut settings.per_target, report);
+    read_budget(&mut section, "scaling", &mut settings.scaling, report);
+    read_budget(&mut section, "global", &mut settings.global, report);
+    if let Some(factor) = section.get("replicaFactorMax", report, scalars::factor) {
+        settings.replica_factor_max = factor;
+    }
+    if let Some(factor) = section.get("samplingFactorMax", report, scalars::factor) {
+        settings.sampling_factor_max = factor;
+    }
+    section.close(report);
+}
+
+fn read_budget(section: &mut Section<'_>, name: &'static str, budget: &mut RateBudget, report: &mut Report) {
+    let Some(mut entry) = section.section(name, report) else {
+        return;
+    };
+    if let Some(actions) = entry.get("actions", report, scalars::count_or_zero) {
+        budget.actions_max = actions;
+    }
+    if let Some(window) = entry.get("within", report, scalars::millis) {
+        budget.window = window;
+    }
+    entry.close(report);
+}
+
+/// Reads `spec.scaling`.
+pub(super) fn read_scaling(mut section: Section<'_>, settings: &mut ScalingSettings, report: &mut Report) {
+    if let Some(target) = section.get("utilizationTarget", report, utilization) {
+        settings.utilization_target = target;
+    }
+    if let Some(tolerance) = section.get("tolerance", report, scalars::share) {
+        settings.tolerance = tolerance;
+    }
+    if let Some(after) = section.get("reduceAfter", report, scalars::millis) {
+        settings.reduce_after = after;
+    }
+    section.close(report);
+}
+
+/// A utilisation to steer for. Near zero or one, target tracking divides by almost nothing or queues without end.
+fn utilization(value: &Value) -> Result<BasisPoints, String> {
+    scalars::share(value)
+        .ok()
+        .filter(|share| (500..=9500).contains(&share.0))
+        .ok_or_else(|| "must be between 5% and 95%".to_owned())
+}
+
+/// Reads `spec.perception`.
+pub(super) fn read_perception(mut section: Section<'_>, settings: &mut PerceptionSettings, report: &mut Report) {
+    if let Some(after) = section.get("staleAfter", report, scalars::millis) {
+        settings.stale_after = after;
+    }
+    let forget_field = section.take("forgetAfter");
+    if let Some(after) = forget_field.as_ref().and_then(|field| field.read(report, scalars::millis)) {
+        settings.forget_after = after;
+    }
+    if let Some(above) = section.get("blindAbove", report, scalars::share) {
+        settings.blind_above = above;
+    }
+    if settings.forget_after <= settings.stale_after {
+        let what = format!("must be longer than staleAfter, which is {}", settings.stale_after);
+        match forget_field {
+            Some(field) => field.problem(what, report),
+            None => report.problem(section.at(), &section.path_of("forgetAfter"), what),
+        }
+    }
+    section.close(report);
+}

@@ -1,0 +1,233 @@
+//! The agent's own metrics.
+//!
+//! Answers how the agent is doing, in a form Prometheus scrapes. Does not keep numbers of its own: each scrape reads the
+//! last view and the data plane. Families have bounded cardinality: services beyond a limit are counted together.
+
+mod exposition;
+pub(crate) mod process;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use homeostat_core::{Indicator, Regime, ServiceName, Target};
+use tokio::sync::watch;
+
+use crate::data_plane::{Aggregates, DataPlane, Exported, Red, Stats};
+use crate::view::{Durations, EffectKind, LoopView, Trouble, VERDICTS};
+use exposition::Kind::{Counter, Gauge};
+use exposition::{Exposition, Kind};
+
+/// Services with a series of their own. A host runs tens; beyond this the rest is one series, `_other`.
+const SERVICES_MAX: usize = 200;
+
+/// What is read at a scrape.
+#[derive(Clone)]
+pub(crate) struct MetricsState {
+    /// How the loop stands.
+    pub(crate) views: watch::Receiver<Arc<LoopView>>,
+    /// The data plane.
+    pub(crate) data_plane: Arc<DataPlane>,
+    /// The journal's file.
+    pub(crate) journal: std::path::PathBuf,
+}
+
+/// The routes.
+pub(crate) fn router(state: MetricsState) -> Router {
+    Router::new().route("/metrics", get(scrape)).with_state(state)
+}
+
+async fn scrape(State(state): State<MetricsState>) -> impl IntoResponse {
+    let view = state.views.borrow().clone();
+    let journal_bytes = std::fs::metadata(&state.journal).map(|file| file.len()).ok();
+    let text = render(&view, &state.data_plane.aggregates(), &state.data_plane.stats(), journal_bytes);
+    ([(header::CONTENT_TYPE, Exposition::CONTENT_TYPE)], text)
+}
+
+fn render(view: &LoopView, aggregates: &Aggregates, stats: &Stats, journal_bytes: Option<u64>) -> String {
+    let mut page = Exposition::default();
+    requests(&mut page, aggregates);
+    latencies(&mut page, view);
+    data_plane(&mut page, stats);
+    regime(&mut page, view);
+    decisions(&mut page, view);
+    ticks(&mut page, view, journal_bytes);
+    process(&mut page);
+    page.finish()
+}
+
+fn requests(page: &mut Exposition, aggregates: &Aggregates) {
+    let services = bounded(aggregates);
+    let counts: [(&str, &str, fn(&Red) -> u64); 3] = [
+        ("homeostat_requests_total", "Requests received by each service, before sampling.", |red| red.requests),
+        ("homeostat_request_errors_total", "Requests that failed, before sampling.", |red| red.errors),
+        ("homeostat_request_slow_total", "Requests slower than the latency objective.", |red| red.slow),
+    ];
+    for (name, help, read) in counts {
+        let mut family = page.family(name, Counter, help);
+        for (service, red) in &services {
+            family.sample(&[("service", service)], read(red));
+        }
+    }
+}
+
+/// Services by name, those beyond the limit together.
+fn bounded(aggregates: &Aggregates) -> Vec<(&str, Red)> {
+    let all = &aggregates.services;
+    let (own, rest) = all.split_at(all.len().min(SERVICES_MAX));
+    let mut services: Vec<(&str, Red)> = own.iter().map(|counts| (counts.service.as_str(), counts.red)).collect();
+    if !rest.is_empty() {
+        let mut other = Red::default();
+        for counts in rest {
+            other.requests += counts.red.requests;
+            other.errors += counts.red.errors;
+            other.slow += counts.red.slow;
+        }
+        services.push(("_other", other));
+    }
+    services
+}
+
+fn latencies(page: &mut Exposition, view: &LoopView) {
+    let Some(record) = &view.record else {
+        return;
+    };
+    let services: Vec<&ServiceName> = record.snapshot.services().take(SERVICES_MAX).collect();
+    let gauges: [(&'static str, &str, &[(Indicator, &str)], f64); 3] = [
+        (
+            "homeostat_request_latency_seconds",
+            "Latency quantiles of the last interval.",
+            &[(Indicator::LatencyP50, "0.5"), (Indicator::LatencyP99, "0.99")],
+            1e6,
+        ),
+        ("homeostat_utilization_ratio", "Share of capacity in use.", &[(Indicator::Utilization, "")], 1e4),
+        ("homeostat_replicas", "Instances serving.", &[(Indicator::ReplicasReady, "")], 1.0),
+    ];
+    for (name, help, indicators, scale) in gauges {
+        let mut family = page.family(name, Gauge, help);
+        for service in &services {
+            for (indicator, quantile) in indicators {
+                let reading = record.snapshot.reading(&Target::Service((*service).clone()), *indicator);
+                let Some(value) = reading.fresh() else { continue };
+                let mut labels = vec![("service", service.as_str())];
+                labels.extend((!quantile.is_empty()).then_some(("quantile", *quantile)));
+                family.sample(&labels, value as f64 / scale);
+            }
+        }
+    }
+    let mut family = page.family("homeostat_sampling_probability_ratio", Gauge, "Sampling probability in force.");
+    for service in &services {
+        let sampling = view.in_force.sampling.get(*service).unwrap_or(&view.settings.sampling.initial);
+        family.sample(&[("service", service.as_str()), ("at", "head")], sampling.head.as_f64());
+        family.sample(&[("service", service.as_str()), ("at", "tail")], sampling.tail.as_f64());
+    }
+}
+
+fn data_plane(page: &mut Exposition, stats: &Stats) {
+    page.family("homeostat_otlp_requests_total", Counter, "Export requests that reached the OTLP doors.")
+        .plain(stats.requests);
+    let refused = "Export requests refused as a whole, by reason.";
+    page.family("homeostat_otlp_requests_refused_total", Counter, refused).by("reason", &stats.requests_refused);
+    page.family("homeostat_spans_received_total", Counter, "Spans received.").plain(stats.spans_received);
+    page.family("homeostat_spans_rejected_total", Counter, "Spans with invalid ids.").plain(stats.spans_rejected);
+    page.family("homeostat_data_points_received_total", Counter, "Metric data points received.")
+        .plain(stats.data_points_accepted);
+    page.family("homeostat_log_records_received_total", Counter, "Log records received.")
+        .plain(stats.log_records_accepted);
+    page.family("homeostat_spans_kept_total", Counter, "Spans kept, by rule.").by("rule", &stats.spans_kept);
+    page.family("homeostat_spans_dropped_total", Counter, "Spans not kept by the sampler, by reason.")
+        .by("reason", &stats.spans_unsampled);
+    page.family("homeostat_spans_undecided", Gauge, "Spans whose trace is not decided yet.")
+        .plain(stats.spans_undecided);
+    page.family("homeostat_traces_decided_total", Counter, "Traces decided, by what made the decision due.")
+        .by("due", &stats.traces_decided);
+    page.family("homeostat_buffer_bytes", Gauge, "Bytes of traces not decided yet.").plain(stats.buffer_bytes);
+    exporters(page, stats);
+}
+
+fn exporters(page: &mut Exposition, stats: &Stats) {
+    let counts: [(&'static str, Kind, &str, fn(&Exported) -> u64); 4] = [
+        ("homeostat_export_items_total", Counter, "Items the destination accepted.", |out| out.items_exported),
+        ("homeostat_export_failures_total", Counter, "Export attempts that failed.", |out| out.failures),
+        ("homeostat_export_queue_items", Gauge, "Items waiting or being sent.", |out| out.items_queued),
+        ("homeostat_export_queue_bytes", Gauge, "Bytes waiting or being sent.", |out| out.queue_bytes),
+    ];
+    for (name, kind, help, read) in counts {
+        let mut family = page.family(name, kind, help);
+        for out in &stats.exporters {
+            family.sample(&[("exporter", &out.name)], read(out));
+        }
+    }
+    let mut family = page.family("homeostat_export_dropped_total", Counter, "Items given up, by reason.");
+    for out in &stats.exporters {
+        for (reason, count) in &out.items_dropped {
+            family.sample(&[("exporter", &out.name), ("reason", reason)], *count);
+        }
+    }
+}
+
+fn regime(page: &mut Exposition, view: &LoopView) {
+    let mut family =
+        page.family("homeostat_regime", Gauge, "The regime of the next tick: one for it, zero for others.");
+    for regime in [Regime::Starting, Regime::Holding, Regime::Blind, Regime::Engaged, Regime::Draining] {
+        family.sample(&[("regime", &regime.to_string())], view.regime == regime);
+    }
+    let stopped = matches!(view.trouble, Some(Trouble::LoopStopped { .. }));
+    page.family("homeostat_loop_stopped", Gauge, "Whether a failed assertion stopped the loop.").plain(stopped);
+    let unwritable = matches!(view.trouble, Some(Trouble::JournalNotWritable { .. }));
+    page.family("homeostat_journal_failed", Gauge, "Whether the journal cannot be written.").plain(unwritable);
+    let Some(record) = &view.record else {
+        return;
+    };
+    let blindness = f64::from(record.snapshot.blindness.0) / 1e4;
+    page.family("homeostat_blindness_ratio", Gauge, "Share of signals that are not fresh.").plain(blindness);
+    let open = record.assessment.incidents.len() as u64;
+    page.family("homeostat_incidents_open", Gauge, "Open incidents.").plain(open);
+}
+
+fn decisions(page: &mut Exposition, view: &LoopView) {
+    page.family("homeostat_trials_open", Gauge, "Actions in flight.").plain(view.trials.len() as u64);
+    let mut family = page.family("homeostat_trials_total", Counter, "Actions that ended, by verdict.");
+    for (verdict, count) in VERDICTS.iter().zip(view.counts.verdicts) {
+        family.sample(&[("verdict", &verdict.to_string().replace(' ', "_"))], count);
+    }
+    let mut family = page.family("homeostat_effects_total", Counter, "Effects handed to the outside, by result.");
+    for kind in EffectKind::ALL {
+        let counts = view.counts.effects[kind as usize];
+        family.sample(&[("kind", kind.as_str()), ("result", "done")], counts.done);
+        family.sample(&[("kind", kind.as_str()), ("result", "failed")], counts.failed);
+    }
+}
+
+fn ticks(page: &mut Exposition, view: &LoopView, journal_bytes: Option<u64>) {
+    let counts = &view.counts;
+    page.family("homeostat_ticks_total", Counter, "Ticks of the loop.").plain(counts.ticks);
+    page.family("homeostat_ticks_skipped_total", Counter, "Ticks that fell out because one took too long.")
+        .plain(counts.ticks_skipped);
+    let Durations { count, sum_s, .. } = counts.tick_durations;
+    let help = "How long ticks took, writing the journal included.";
+    page.histogram("homeostat_tick_duration_seconds", help, &counts.tick_durations.cumulative(), sum_s, count);
+    page.family("homeostat_observations_dropped_total", Counter, "Readings the loop had no room for.")
+        .plain(counts.observations_dropped);
+    page.family("homeostat_journal_commits_total", Counter, "Ticks written to the journal.").plain(counts.commits);
+    page.family("homeostat_journal_errors_total", Counter, "Ticks that could not be written.")
+        .plain(counts.commit_errors);
+    if let Some(bytes) = journal_bytes {
+        page.family("homeostat_journal_bytes", Gauge, "Size of the journal's file.").plain(bytes);
+    }
+}
+
+fn process(page: &mut Exposition) {
+    let cost = process::read();
+    if let Some(bytes) = cost.resident_bytes {
+        page.family("process_resident_memory_bytes", Gauge, "Resident memory of the agent.").plain(bytes);
+    }
+    if let Some(seconds) = cost.cpu_seconds {
+        page.family("process_cpu_seconds_total", Counter, "Processor time of the agent.").plain(seconds);
+    }
+    let version = env!("CARGO_PKG_VERSION");
+    page.family("homeostat_build_info", Gauge, "The running version.").sample(&[("version", version)], 1_u64);
+}

@@ -1,0 +1,226 @@
+//! What the data plane is told at start.
+//!
+//! Answers where to listen, how much to hold, and where to send. Does not read files or the environment: the manifest
+//! does. Probabilities are not here because they change while running; they come with the sampling plan.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use homeostat_core::Millis;
+
+/// Everything the pipeline needs to start.
+#[derive(Clone, Debug)]
+pub struct PipelineConfig {
+    /// Where to take OTLP over gRPC; `None`: not at all.
+    pub grpc: Option<SocketAddr>,
+    /// Where to take OTLP over HTTP; `None`: not at all.
+    pub http: Option<SocketAddr>,
+    /// How much one sender, and all together, may ask for.
+    pub limits: Limits,
+    /// How long traces wait for their decision.
+    pub buffer: BufferConfig,
+    /// Where kept telemetry goes; none: it is counted and forgotten.
+    pub exporters: Vec<ExporterConfig>,
+    /// How many series are kept apart.
+    pub cardinality: Cardinality,
+}
+
+impl Default for PipelineConfig {
+    /// OTLP's own ports on loopback, nothing exported.
+    fn default() -> Self {
+        PipelineConfig {
+            grpc: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 4317))),
+            http: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 4318))),
+            limits: Limits::default(),
+            buffer: BufferConfig::default(),
+            exporters: Vec::new(),
+            cardinality: Cardinality::default(),
+        }
+    }
+}
+
+/// Bounds of what is received. At each, the sender is refused with the error its protocol has for the case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Largest request, before and after inflation. OTLP recommends 64 MiB.
+    pub request_bytes_max: usize,
+    /// Bytes of all requests being received at once; beyond it, senders are asked to come back later.
+    pub in_flight_bytes_max: usize,
+    /// Connections per listener; beyond it, new ones wait in the kernel's queue.
+    pub connections_max: usize,
+    /// Requests at once on one HTTP/2 connection.
+    pub streams_per_connection_max: u32,
+    /// How long a connection may take to send a request's headers.
+    pub header_deadline: Millis,
+    /// How long a request's body may take to arrive.
+    pub body_deadline: Millis,
+    /// What a refused sender is told to wait.
+    pub retry_after: Millis,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            request_bytes_max: 64 << 20,
+            in_flight_bytes_max: 256 << 20,
+            connections_max: 1024,
+            streams_per_connection_max: 256,
+            header_deadline: Millis::from_secs(30),
+            body_deadline: Millis::from_secs(30),
+            retry_after: Millis::from_secs(1),
+        }
+    }
+}
+
+/// How traces wait for their decision, and how what was kept waits to be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BufferConfig {
+    /// Bytes of undecided traces; beyond it, the oldest are decided with what is known.
+    pub bytes_max: usize,
+    /// How long a trace waits after its root has arrived: exporters of other services batch too.
+    pub lag: Millis,
+    /// How long a trace waits at most.
+    pub wait_max: Millis,
+    /// Decisions remembered for late spans; beyond it, the oldest are forgotten.
+    pub decisions_max: usize,
+    /// An export request is sent when it holds this much; below the 4 MiB that gRPC receivers accept by default.
+    pub batch_bytes: usize,
+    /// An export request is sent when it is this old.
+    pub batch_delay: Millis,
+    /// Bytes waiting for one exporter; when every exporter of a telemetry kind is full, senders are asked to come back.
+    pub queue_bytes_max: usize,
+    /// The first pause after a failed export; it doubles with each failure. The collector's default is 5 s too.
+    pub retry_initial: Millis,
+    /// The longest pause.
+    pub retry_max: Millis,
+    /// After so long an export is given up and its spans are counted as dropped.
+    pub retry_give_up: Millis,
+    /// How long one attempt may take.
+    pub export_timeout: Millis,
+}
+
+impl Default for BufferConfig {
+    fn default() -> Self {
+        BufferConfig {
+            bytes_max: 64 << 20,
+            lag: Millis::from_secs(2),
+            wait_max: Millis::from_secs(30),
+            decisions_max: 200_000,
+            batch_bytes: 1 << 20,
+            batch_delay: Millis(1000),
+            queue_bytes_max: 64 << 20,
+            retry_initial: Millis::from_secs(5),
+            retry_max: Millis::from_secs(30),
+            retry_give_up: Millis::from_secs(300),
+            export_timeout: Millis::from_secs(10),
+        }
+    }
+}
+
+/// How many series are kept apart; what exceeds a bound is counted together in an overflow series.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cardinality {
+    /// Services.
+    pub services_max: usize,
+    /// Operations of one service.
+    pub operations_per_service_max: usize,
+    /// Pairs of services that call each other.
+    pub edges_max: usize,
+    /// Calls of which one end has not arrived yet; beyond it, the oldest are forgotten.
+    pub pending_calls_max: usize,
+}
+
+impl Default for Cardinality {
+    /// A large shop's worth; at about 3 kB a series this stays below 100 MB when all bounds are reached by normal names.
+    fn default() -> Self {
+        Cardinality { services_max: 500, operations_per_service_max: 100, edges_max: 5000, pending_calls_max: 100_000 }
+    }
+}
+
+/// One destination.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExporterConfig {
+    /// What it is called in statistics.
+    pub name: String,
+    /// How it is spoken to.
+    pub protocol: ExportProtocol,
+    /// `http://host:port`, with a path prefix if need be, or plain `host:port`.
+    pub endpoint: String,
+    /// Sent with each request.
+    pub headers: Vec<(String, String)>,
+    /// Whether requests are compressed.
+    pub gzip: bool,
+    /// What it receives.
+    pub signals: ExportSignals,
+}
+
+/// How an exporter speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExportProtocol {
+    /// OTLP over gRPC.
+    Grpc,
+    /// OTLP over HTTP with protobuf bodies.
+    HttpProtobuf,
+}
+
+/// Which telemetry kinds an exporter receives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExportSignals {
+    /// Kept spans.
+    pub traces: bool,
+    /// All metrics.
+    pub metrics: bool,
+    /// All logs.
+    pub logs: bool,
+}
+
+impl Default for ExportSignals {
+    /// Everything.
+    fn default() -> Self {
+        ExportSignals { traces: true, metrics: true, logs: true }
+    }
+}
+
+impl ExportSignals {
+    /// Whether `kind` is among them.
+    pub fn includes(self, kind: Telemetry) -> bool {
+        match kind {
+            Telemetry::Traces => self.traces,
+            Telemetry::Metrics => self.metrics,
+            Telemetry::Logs => self.logs,
+        }
+    }
+}
+
+/// A telemetry kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Telemetry {
+    /// Spans.
+    Traces,
+    /// Data points.
+    Metrics,
+    /// Log records.
+    Logs,
+}
+
+impl Telemetry {
+    /// Where OTLP over HTTP puts it.
+    pub const fn path(self) -> &'static str {
+        match self {
+            Telemetry::Traces => "/v1/traces",
+            Telemetry::Metrics => "/v1/metrics",
+            Telemetry::Logs => "/v1/logs",
+        }
+    }
+
+    /// Where OTLP over gRPC puts it.
+    pub const fn method(self) -> &'static str {
+        match self {
+            Telemetry::Traces => "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+            Telemetry::Metrics => "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+            Telemetry::Logs => "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+        }
+    }
+
+    /// All kinds.
+    pub const ALL: [Telemetry; 3] = [Telemetry::Traces, Telemetry::Metrics, Telemetry::Logs];
+}

@@ -1,0 +1,276 @@
+//! One exporter.
+//!
+//! Answers what became of every item handed to it: accepted by the destination, or dropped for a stated reason. Does not
+//! know what it sends. A few sends run beside each other, so that one slow answer does not hold up the queue.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use bytes::Bytes;
+use homeostat_core::Seed;
+use thiserror::Error;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::grpc::GrpcTransport;
+use super::http::HttpTransport;
+use super::queue::{Item, Queue};
+use super::retry::{Attempt, Retry};
+use crate::config::{BufferConfig, ExportProtocol, ExportSignals, ExporterConfig, Telemetry};
+use crate::stats::{Counter, ExporterStats, Lost, Tally};
+use crate::wire::{Value, fields};
+
+/// Sends that run beside each other: enough to hide one round trip, few enough to stay gentle.
+const SENDERS: u64 = 4;
+
+/// Why an exporter cannot be set up.
+#[derive(Debug, Error)]
+#[error("exporter `{name}`: {problem}")]
+pub struct ExporterError {
+    /// Its configured name.
+    pub name: String,
+    /// What is wrong with it.
+    pub problem: ExporterProblem,
+}
+
+/// What can be wrong with an exporter's configuration.
+#[derive(Debug, PartialEq, Eq, Error)]
+pub enum ExporterProblem {
+    /// The endpoint asks for TLS.
+    #[error("endpoint `{0}`: TLS is not supported yet; use http:// to a collector on this host or network")]
+    Tls(String),
+    /// The endpoint is no address.
+    #[error("endpoint `{0}`: expected http://host:port or host:port")]
+    Endpoint(String),
+    /// A header cannot be sent.
+    #[error("header `{0}`: not a valid HTTP header name and value")]
+    Header(String),
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    items_exported: Counter,
+    requests_exported: Counter,
+    failures: Counter,
+    retries: Counter,
+    dropped: Tally<Lost>,
+}
+
+#[derive(Debug)]
+enum Transport {
+    Grpc(GrpcTransport),
+    Http(HttpTransport),
+}
+
+/// What both transports are built from.
+pub(super) struct Destination {
+    /// Scheme and authority, with a path prefix that does not end in `/`.
+    pub(super) endpoint: Uri,
+    pub(super) prefix: String,
+    pub(super) headers: HeaderMap,
+    pub(super) gzip: bool,
+}
+
+/// One destination with its queue.
+#[derive(Debug)]
+pub(super) struct Exporter {
+    name: String,
+    signals: ExportSignals,
+    queue: Queue,
+    transport: Transport,
+    retry: Retry,
+    timeout: Duration,
+    counters: Counters,
+}
+
+impl Exporter {
+    pub(super) fn new(config: &ExporterConfig, buffer: BufferConfig) -> Result<Exporter, ExporterError> {
+        let destination =
+            destination(config).map_err(|problem| ExporterError { name: config.name.clone(), problem })?;
+        let transport = match config.protocol {
+            ExportProtocol::Grpc => Transport::Grpc(GrpcTransport::new(destination)),
+            ExportProtocol::HttpProtobuf => Transport::Http(HttpTransport::new(destination)),
+        };
+        Ok(Exporter {
+            name: config.name.clone(),
+            signals: config.signals,
+            queue: Queue::new(buffer.queue_bytes_max),
+            transport,
+            retry: Retry::new(buffer),
+            timeout: Duration::from_millis(buffer.export_timeout.0),
+            counters: Counters::default(),
+        })
+    }
+
+    pub(super) fn wants(&self, kind: Telemetry) -> bool {
+        self.signals.includes(kind)
+    }
+
+    pub(super) fn has_room(&self) -> bool {
+        self.queue.has_room()
+    }
+
+    /// Queues a request, or counts it as dropped when there is no room.
+    pub(super) fn send(&self, kind: Telemetry, bytes: Bytes, items: u64) {
+        if let Err(item) = self.queue.push(Item { kind, bytes, items }) {
+            self.counters.dropped.add(Lost::QueueFull, item.items);
+        }
+    }
+
+    /// Starts the senders.
+    pub(super) fn spawn(self: &Arc<Self>, tasks: &mut JoinSet<()>) {
+        for sender in 0..SENDERS {
+            let exporter = self.clone();
+            tasks.spawn(async move {
+                let mut stream = Seed(sender).stream("pipeline/retry");
+                loop {
+                    let item = exporter.queue.next().await;
+                    exporter.deliver(&item, &mut stream).await;
+                    exporter.queue.settle(&item);
+                }
+            });
+        }
+    }
+
+    pub(super) async fn drained(&self) {
+        self.queue.drained().await;
+    }
+
+    pub(super) fn abandon(&self) {
+        self.counters.dropped.add(Lost::Shutdown, self.queue.clear());
+    }
+
+    pub(super) fn stats(&self) -> ExporterStats {
+        ExporterStats {
+            name: self.name.clone(),
+            items_exported: self.counters.items_exported.read(),
+            requests_exported: self.counters.requests_exported.read(),
+            failures: self.counters.failures.read(),
+            retries: self.counters.retries.read(),
+            items_dropped: self.counters.dropped.read(),
+            items_queued: self.queue.items(),
+            queue_bytes: self.queue.bytes(),
+        }
+    }
+
+    /// Tries until it is accepted, refused or given up; bounded by the configured patience.
+    async fn deliver(&self, item: &Item, stream: &mut homeostat_core::Stream) {
+        let first = Instant::now();
+        for failures in 0_u32.. {
+            let (why, after) = match self.attempt(item).await {
+                Attempt::Accepted { rejected } => return self.accepted(item, rejected),
+                Attempt::Refused(why) => return self.drop(item, Lost::Refused, &why),
+                Attempt::Failed { why, after } => (why, after),
+            };
+            self.counters.failures.add(1);
+            let Some(pause) = self.retry.pause(failures, first.elapsed(), after, stream) else {
+                return self.drop(item, Lost::GaveUp, &why);
+            };
+            tracing::debug!(
+                exporter = self.name,
+                why,
+                pause_ms = pause.as_millis() as u64,
+                "export failed, will retry"
+            );
+            tokio::time::sleep(pause).await;
+            self.counters.retries.add(1);
+        }
+    }
+
+    async fn attempt(&self, item: &Item) -> Attempt {
+        let sending = async {
+            match &self.transport {
+                Transport::Grpc(grpc) => grpc.send(item).await,
+                Transport::Http(http) => http.send(item).await,
+            }
+        };
+        let late = || Attempt::Failed { why: "no answer in time".to_owned(), after: None };
+        tokio::time::timeout(self.timeout, sending).await.unwrap_or_else(|_| late())
+    }
+
+    fn accepted(&self, item: &Item, rejected: u64) {
+        let rejected = rejected.min(item.items);
+        self.counters.requests_exported.add(1);
+        self.counters.items_exported.add(item.items - rejected);
+        self.counters.dropped.add(Lost::Rejected, rejected);
+    }
+
+    fn drop(&self, item: &Item, reason: Lost, why: &str) {
+        if reason == Lost::Refused {
+            self.counters.failures.add(1);
+        }
+        self.counters.dropped.add(reason, item.items);
+        tracing::warn!(exporter = self.name, reason = reason.as_str(), items = item.items, why, "export dropped");
+    }
+}
+
+/// The number of rejected items in an export response of any kind; zero if it cannot be read.
+pub(super) fn rejected_items(response: &[u8]) -> u64 {
+    let partial = fields(response).find_map(|field| match field.value {
+        Value::Bytes(bytes) if field.number == 1 => Some(bytes),
+        _ => None,
+    });
+    let count = partial.into_iter().flat_map(fields).find_map(|field| match field.value {
+        Value::Varint(count) if field.number == 1 => Some(count),
+        _ => None,
+    });
+    count.filter(|count| i64::try_from(*count).is_ok()).unwrap_or(0)
+}
+
+fn destination(config: &ExporterConfig) -> Result<Destination, ExporterProblem> {
+    let text = config.endpoint.trim();
+    let bad = || ExporterProblem::Endpoint(config.endpoint.clone());
+    if text.starts_with("https://") {
+        return Err(ExporterProblem::Tls(config.endpoint.clone()));
+    }
+    let full = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+    let endpoint: Uri = full.parse().map_err(|_| bad())?;
+    let authority = endpoint.authority().filter(|authority| authority.port_u16().is_some()).ok_or_else(bad)?;
+    if endpoint.scheme_str() != Some("http") || authority.host().is_empty() || endpoint.query().is_some() {
+        return Err(bad());
+    }
+    let mut headers = HeaderMap::new();
+    for (name, value) in &config.headers {
+        let header = || Some((HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?));
+        let (name, value) = header().ok_or_else(|| ExporterProblem::Header(name.clone()))?;
+        headers.append(name, value);
+    }
+    let prefix = endpoint.path().trim_end_matches('/').to_owned();
+    Ok(Destination { endpoint, prefix, headers, gzip: config.gzip })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(endpoint: &str) -> ExporterConfig {
+        ExporterConfig {
+            name: "out".into(),
+            protocol: ExportProtocol::Grpc,
+            endpoint: endpoint.into(),
+            headers: vec![],
+            gzip: false,
+            signals: ExportSignals::default(),
+        }
+    }
+
+    /// Scenario: endpoints as people write them, good and bad, and a header with a line break.
+    /// Guarantees: both usual forms are taken; the others are refused with what to write instead.
+    #[test]
+    fn endpoints_are_checked_at_start() {
+        let prefix = |endpoint| {
+            destination(&config(endpoint)).map(|d| format!("{}{}", d.endpoint.authority().unwrap(), d.prefix))
+        };
+        assert_eq!(prefix("http://localhost:4317").unwrap(), "localhost:4317");
+        assert_eq!(prefix("10.0.0.1:4317").unwrap(), "10.0.0.1:4317");
+        assert_eq!(prefix("http://gateway:4318/otlp/").unwrap(), "gateway:4318/otlp");
+        for bad in ["", "localhost", "ftp://a:1", "http://:1", "http://a:1?x=y", "a b:1"] {
+            assert_eq!(prefix(bad), Err(ExporterProblem::Endpoint(bad.into())), "{bad}");
+        }
+        let error = Exporter::new(&config("https://a:4317"), BufferConfig::default()).unwrap_err().to_string();
+        assert!(error.starts_with("exporter `out`: endpoint `https://a:4317`: TLS is not supported yet"), "{error}");
+        let header = ExporterConfig { headers: vec![("a".into(), "b\r\nc".into())], ..config("a:1") };
+        assert_eq!(destination(&header).err(), Some(ExporterProblem::Header("a".into())));
+    }
+}

@@ -1,0 +1,21 @@
+//! OTLP requests, seen in place.
+//!
+//! Answers what received bytes hold without building owned trees: a message is validated once, then borrowed resources,
+//! scopes and spans are read from it. Does not know what becomes of them. Bytes are what the pipeline carries because what
+//! is exported is cut from what was received, unknown fields included.
+
+mod common;
+mod schema;
+
+mod logs;
+mod metrics;
+mod traces;
+
+pub use crate::wire::WireError;
+pub use common::UNKNOWN_SERVICE;
+pub(crate) use common::key_of;
+pub use logs::{LogsView, ResourceLogsView};
+pub use metrics::{MetricView, MetricsView, ResourceMetricsView};
+pub use schema::{NESTING_MAX, Problem, ViewError};
+pub(crate) use traces::CONTENT;
+pub use traces::{ResourceView, ScopeView, SpanIds, SpanView, TracesView};

@@ -1,0 +1,68 @@
+//! So many actions in so much time, and no more.
+//!
+//! Answers whether a budget is spent: of the target, of the class of action, of the whole agent. Budgets count decisions in
+//! a sliding window rather than refilling a bucket, so that *no* window ever holds more than its budget.
+
+use homeostat_core::actions::ActionClass;
+use homeostat_core::{Label, LedgerEntry, RateBudget, Target, WithholdReason};
+
+use crate::{Candidate, Guard, GuardView, Refusal};
+
+pub(crate) const RATE_BUDGET: RateBudgets = RateBudgets;
+
+pub(crate) struct RateBudgets;
+
+impl Guard for RateBudgets {
+    fn name(&self) -> &'static str {
+        "rate_budget"
+    }
+
+    fn check(&self, candidate: &Candidate<'_>, view: &GuardView<'_>) -> Option<Refusal> {
+        let guards = &view.view.settings.guards;
+        let (target, class) = (&candidate.action.target, candidate.action.class);
+        let counted =
+            |budget: RateBudget, counts: &dyn Fn(&Target, ActionClass) -> bool| spent(candidate, view, budget, counts);
+        let class_name = match class {
+            ActionClass::Sampling => Label::new("sampling"),
+            ActionClass::Scaling => Label::new("scaling"),
+            ActionClass::Notification => Label::new("notification"),
+        };
+        None.or_else(|| over(Label::new("target"), guards.per_target, counted(guards.per_target, &|t, _| t == target)))
+            .or_else(|| over(class_name, guards.budget(class), counted(guards.budget(class), &|_, c| c == class)))
+            .or_else(|| over(Label::new("global"), guards.global, counted(guards.global, &|_, _| true)))
+    }
+}
+
+fn spent(
+    candidate: &Candidate<'_>,
+    view: &GuardView<'_>,
+    budget: RateBudget,
+    counts: &dyn Fn(&Target, ActionClass) -> bool,
+) -> usize {
+    let entry_counts = |entry: &&LedgerEntry| counts(&entry.target, entry.class) && Some(entry.id) != candidate.id;
+    let decided = view.view.ledger.within(view.view.snapshot.at, budget.window).filter(entry_counts).count();
+    let planned = view.accepted.iter().filter(|request| counts(&request.action.target, request.action.class)).count();
+    decided + planned
+}
+
+fn over(name: Label, budget: RateBudget, spent: usize) -> Option<Refusal> {
+    let limit = budget.actions_max;
+    (limit as usize <= spent).then(|| WithholdReason::BudgetSpent { budget: name, limit }.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guards::testing::{World, scale};
+
+    /// Scenario: the default of six scalings a minute, spent on six services within the last minute.
+    /// Guarantees: the seventh waits, and passes once the first has left the window.
+    #[test]
+    fn the_seventh_scaling_waits() {
+        let spent =
+            |now| (0..6).fold(World::at(now), |world, n| world.with_entry(scale(&format!("s{n}"), 2, 3), 1000 + n));
+        let refusal = spent(1010).asks(&RATE_BUDGET, &scale("cart", 2, 3)).expect("spent");
+        assert_eq!(refusal.reason, WithholdReason::BudgetSpent { budget: Label::new("scaling"), limit: 6 });
+        assert!(spent(1060).asks(&RATE_BUDGET, &scale("cart", 2, 3)).is_none());
+    }
+}

@@ -1,0 +1,101 @@
+//! A small world in which guards are tested.
+//!
+//! Answers what a guard sees in its tests: one healthy service called `cart` that may run one to eight replicas. Only for
+//! tests.
+
+use homeostat_core::actions::{self, Action, Measure};
+use homeostat_core::{
+    ActionId, ActionRequest, Assessment, BasisPoints, InForce, Indicator, Knowledge, Label, Ledger, LedgerEntry,
+    PolicyView, Reading, Regime, Replicas, SamplingProbability, ServiceName, ServiceSampling, ServiceScaling, Settings,
+    Signal, Snapshot, Target, Timestamp, Trial, TrialState,
+};
+
+use crate::{Candidate, Guard, GuardView, Refusal};
+
+pub(crate) struct World {
+    snapshot: Snapshot,
+    settings: Settings,
+    ledger: Ledger,
+    trials: Vec<Trial>,
+    regime: Regime,
+}
+
+impl Default for World {
+    fn default() -> World {
+        World::at(1000)
+    }
+}
+
+impl World {
+    pub(crate) fn at(second: u64) -> World {
+        let mut settings = Settings::default();
+        let envelope = ServiceScaling { min: Replicas(1), max: Replicas(8) };
+        settings.scaling.services.insert("cart".into(), envelope);
+        let signal = |indicator| (Signal::new(Target::Service("cart".into()), indicator), Reading::Fresh { value: 2 });
+        let signals = [Indicator::Utilization, Indicator::ReplicasReady].map(signal).into();
+        let snapshot = Snapshot { at: Timestamp(second * 1000), signals, ..Snapshot::default() };
+        World { snapshot, settings, ledger: Ledger::default(), trials: Vec::new(), regime: Regime::Engaged }
+    }
+
+    pub(crate) fn in_regime(mut self, regime: Regime) -> World {
+        self.regime = regime;
+        self
+    }
+
+    pub(crate) fn without(mut self, indicator: Indicator) -> World {
+        self.snapshot.signals.retain(|signal, _| signal.indicator != indicator);
+        self
+    }
+
+    pub(crate) fn with_entry(mut self, action: Action, second: u64) -> World {
+        let (kind, class, target) = (action.kind, action.class, action.target);
+        let entry = LedgerEntry { id: ActionId(second), kind, class, target, at: Timestamp(second * 1000) };
+        self.ledger.enter(entry);
+        self
+    }
+
+    pub(crate) fn with_trial(mut self, action: Action) -> World {
+        let request = ActionRequest {
+            id: ActionId(7),
+            decided: Timestamp(0),
+            policy: Label::new("test"),
+            incident: None,
+            action,
+            baseline: None,
+            why: String::new(),
+            propensity: BasisPoints::ONE,
+            alternatives: Vec::new(),
+            passed: Vec::new(),
+        };
+        let state = TrialState::Settling { applied: Timestamp(0), until: Timestamp(u64::MAX) };
+        self.trials.push(Trial { request, state });
+        self
+    }
+
+    pub(crate) fn asks(&self, guard: &dyn Guard, action: &Action) -> Option<Refusal> {
+        let view = PolicyView {
+            snapshot: &self.snapshot,
+            assessment: &Assessment::default(),
+            knowledge: &Knowledge::default(),
+            settings: &self.settings,
+            in_force: &InForce::default(),
+            trials: &self.trials,
+            ledger: &self.ledger,
+        };
+        guard.check(&Candidate { action, id: None }, &GuardView { view, accepted: &[], regime: self.regime })
+    }
+}
+
+pub(crate) fn scale(service: &str, from: u32, to: u32) -> Action {
+    let service = ServiceName::from(service);
+    let measure = Measure::Reading(Signal::new(Target::Service(service.clone()), Indicator::Utilization));
+    actions::scale_out(&service, Replicas(from), Replicas(to), measure)
+}
+
+pub(crate) fn sample(service: &str, from_ppm: u64, to_ppm: u64) -> Action {
+    let tail = |ppm| ServiceSampling {
+        head: SamplingProbability::ALWAYS,
+        tail: SamplingProbability::from_ppm_saturating(ppm),
+    };
+    actions::adjust_sampling(&service.into(), tail(from_ppm), tail(to_ppm), 1_000_000)
+}

@@ -1,0 +1,190 @@
+//! Replicas follow utilisation.
+//!
+//! Answers how many replicas bring a service's utilisation to its target: `ceil(replicas × utilisation / target)`, the rule
+//! of Kubernetes' Horizontal Pod Autoscaler, with its tolerance and its patience before reducing. Does not forecast. The
+//! rule everybody knows is used first because its mistakes are known too.
+
+use homeostat_core::actions::{self, Measure};
+use homeostat_core::{
+    BasisPoints, IncidentId, IncidentKind, Indicator, Label, ObjectiveKind, Policy, PolicyView, Proposal, Replicas,
+    ServiceName, ServiceScaling, Signal, Target, Window,
+};
+
+pub(crate) const TARGET_TRACKING: TargetTracking = TargetTracking;
+
+/// Utilisation after a reduction may exceed the tolerated band by this much before the reduction counts as harmful.
+const REDUCTION_MARGIN: BasisPoints = BasisPoints(1000);
+
+/// From this share of bad requests on, relief is measured in what users feel rather than in utilisation.
+const FELT_FROM: BasisPoints = BasisPoints(500);
+
+pub(crate) struct TargetTracking;
+
+impl Policy for TargetTracking {
+    fn name(&self) -> &'static str {
+        "target_tracking"
+    }
+
+    fn propose(&self, view: &PolicyView<'_>, proposals: &mut Vec<Proposal>) {
+        for (service, envelope) in &view.settings.scaling.services {
+            let Some(used) = view.snapshot.service_value(service, Indicator::Utilization) else { continue };
+            let Some(replicas) = view.snapshot.service_value(service, Indicator::ReplicasReady) else { continue };
+            let load = Load { service, envelope, used, replicas };
+            proposals.extend(load.grow(view).or_else(|| load.shrink(view)));
+        }
+    }
+}
+
+/// How a service is loaded.
+struct Load<'a> {
+    service: &'a ServiceName,
+    envelope: &'a ServiceScaling,
+    used: u64,
+    replicas: u64,
+}
+
+impl Load<'_> {
+    fn grow(&self, view: &PolicyView<'_>) -> Option<Proposal> {
+        let scaling = &view.settings.scaling;
+        if self.used <= scaling.highest_tolerated() {
+            return None;
+        }
+        let highest = view.settings.guards.replica_factor_max.of(self.replicas).max(self.replicas + 1);
+        let wanted = self.wanted(view).min(highest).min(self.envelope.max.0.into());
+        if wanted <= self.replicas {
+            return None;
+        }
+        let action = actions::scale_out(self.service, self.from(), replicas(wanted), self.relief(view));
+        let why = self.why(wanted, scaling.utilization_target);
+        Some(self.proposal(action, self.incident(view), why))
+    }
+
+    fn shrink(&self, view: &PolicyView<'_>) -> Option<Proposal> {
+        let (scaling, now) = (&view.settings.scaling, view.snapshot.at);
+        let idle = view
+            .assessment
+            .findings
+            .iter()
+            .find(|finding| finding.kind == IncidentKind::Slack && finding.service == *self.service)?;
+        let target = Target::Service(self.service.clone());
+        let last = view.ledger.last(&actions::SCALE_REPLICAS.name, &target);
+        let since_last = last.map_or(scaling.reduce_after, |entry| now.since(entry.at));
+        if now.since(idle.since) < scaling.reduce_after || since_last < scaling.reduce_after {
+            return None;
+        }
+        let lowest = self.replicas.div_ceil(2).max(self.envelope.min.0.into()).max(1);
+        let wanted = self.wanted(view).max(lowest);
+        if self.replicas <= wanted {
+            return None;
+        }
+        let measure = Measure::Reading(Signal::new(target, Indicator::Utilization));
+        let limit = scaling.highest_tolerated() + u64::from(REDUCTION_MARGIN.0);
+        let action = actions::scale_in(self.service, self.from(), replicas(wanted), measure, limit);
+        Some(self.proposal(action, None, self.why(wanted, scaling.utilization_target)))
+    }
+
+    /// ceil(replicas × utilisation / target)
+    fn wanted(&self, view: &PolicyView<'_>) -> u64 {
+        let target = u64::from(view.settings.scaling.utilization_target.0).max(1);
+        (self.replicas * self.used).div_ceil(target)
+    }
+
+    /// What is promised to fall: what users feel, if they feel it; else utilisation.
+    fn relief(&self, view: &PolicyView<'_>) -> Measure {
+        let counts = view.snapshot.counts.get(self.service).map(|counts| counts.over(Window::Now)).unwrap_or_default();
+        if FELT_FROM <= counts.bad_ratio(ObjectiveKind::Latency) {
+            return Measure::BadRatio { service: self.service.clone(), kind: ObjectiveKind::Latency };
+        }
+        Measure::Reading(Signal::new(Target::Service(self.service.clone()), Indicator::Utilization))
+    }
+
+    /// The incident this answers: one that suspects the service, else one that touches it.
+    fn incident(&self, view: &PolicyView<'_>) -> Option<IncidentId> {
+        let incidents = &view.assessment.incidents;
+        let suspects = incidents.iter().find(|incident| incident.suspect() == Some(self.service));
+        let touches = || incidents.iter().find(|incident| incident.services.contains(self.service));
+        suspects.or_else(touches).map(|incident| incident.id)
+    }
+
+    fn from(&self) -> Replicas {
+        replicas(self.replicas)
+    }
+
+    fn why(&self, wanted: u64, target: BasisPoints) -> String {
+        let Load { service, used, replicas, .. } = self;
+        let used = Indicator::Utilization.unit().render(*used);
+        format!("{service} uses {used} of {replicas} replicas; {wanted} bring it towards {}", target.rounded())
+    }
+
+    fn proposal(&self, action: actions::Action, incident: Option<IncidentId>, why: String) -> Proposal {
+        Proposal { policy: Label::new(TARGET_TRACKING.name()), incident, action, why }
+    }
+}
+
+fn replicas(number: u64) -> Replicas {
+    Replicas(u32::try_from(number).unwrap_or(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use homeostat_core::{Actuation, Finding, FindingState, Millis, Severity, Timestamp};
+
+    use super::*;
+    use crate::testing::World;
+
+    fn proposed(world: &World) -> Option<u32> {
+        match world.proposals(&TARGET_TRACKING).first().map(|proposal| &proposal.action.actuation) {
+            Some(Actuation::SetReplicas { replicas, .. }) => Some(replicas.0),
+            _ => None,
+        }
+    }
+
+    fn loaded(used: u64, replicas: u64) -> World {
+        World::default().scalable("cart", 1, 8).gauge("cart", Indicator::Utilization, used).gauge(
+            "cart",
+            Indicator::ReplicasReady,
+            replicas,
+        )
+    }
+
+    fn idle_since(world: World, since: Timestamp) -> World {
+        world.finding(Finding {
+            detector: Label::new("slack"),
+            service: "cart".into(),
+            kind: IncidentKind::Slack,
+            severity: Severity::Ticket,
+            since,
+            state: FindingState::Pending,
+            evidence: Vec::new(),
+        })
+    }
+
+    /// Scenario: a target of 60 % with a tolerance of a tenth: 60, 65, 67, 100 % of two, three and eight replicas.
+    /// Guarantees: nothing inside the tolerance; beyond it the HPA's number, at most doubled, never above the envelope.
+    #[test]
+    fn replicas_follow_the_known_rule() {
+        assert_eq!(proposed(&loaded(6000, 2)), None);
+        assert_eq!(proposed(&loaded(6500, 2)), None);
+        assert_eq!(proposed(&loaded(6700, 2)), Some(3));
+        assert_eq!(proposed(&loaded(10_000, 3)), Some(5));
+        assert_eq!(proposed(&loaded(50_000, 2)), Some(4));
+        assert_eq!(proposed(&loaded(10_000, 8)), None);
+    }
+
+    /// Scenario: a service idles, for less and for more than the patience of 300 s.
+    /// Guarantees: it is reduced only after that, by half at most.
+    #[test]
+    fn a_reduction_waits() {
+        let world = |since_s: u64| idle_since(loaded(500, 8), Timestamp(since_s * 1000)).at(1000);
+        assert_eq!(proposed(&world(701)), None);
+        assert_eq!(proposed(&world(700)), Some(4));
+    }
+
+    /// Scenario: utilisation is known, the number of replicas is stale.
+    /// Guarantees: nothing is proposed from half of the evidence.
+    #[test]
+    fn stale_evidence_proposes_nothing() {
+        let world = loaded(10_000, 2).stale("cart", Indicator::ReplicasReady, Millis::from_secs(60));
+        assert_eq!(proposed(&world), None);
+    }
+}

@@ -136,8 +136,7 @@ mod tests {
     }
 
     fn incident() -> Incident {
-        let evidence =
-            Evidence { what: "utilization".into(), value: 9200, limit: 8000, unit: Unit::BasisPoints };
+        let evidence = Evidence { what: "utilization".into(), value: 9200, limit: 8000, unit: Unit::BasisPoints };
         Incident {
             id: IncidentId(3),
             kind: IncidentKind::Saturation,

@@ -11,9 +11,9 @@ use super::shop::{Shop, VICTIM};
 /// When it happens: by then the agent has seen what is normal.
 pub(crate) const AFTER: Duration = Duration::from_secs(18);
 
-/// How long the backend's work takes afterwards, in percent of before. Two workers then do 20 of the 32 charges a second
-/// that come; four do 41, five or six have room to spare.
-pub(crate) const SLOWNESS_PERCENT: u32 = 350;
+/// How long the backend's work takes afterwards, in percent of before. Two workers then do 24 of the 32 charges a second
+/// that come; four do 48, five have room to spare.
+pub(crate) const SLOWNESS_PERCENT: u32 = 300;
 
 /// Injects it.
 pub(crate) fn inject(shop: &Shop) {

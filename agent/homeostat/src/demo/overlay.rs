@@ -10,8 +10,8 @@ use homeostat_core::{Autonomy, Replicas, ServiceName, ServiceScaling};
 
 use crate::manifest::{Doors, ExporterSpec, Manifest, Protocol, TelemetryKind};
 
-/// Spans the agent may keep a second: about half of what the shop sends, so that there is something to choose.
-const KEPT_SPANS_MAX: u64 = 200;
+/// Spans the agent may keep a second: two thirds of what the shop sends, so that there is something to choose.
+const KEPT_SPANS_MAX: u64 = 250;
 
 /// Workers a service may be given, and must keep.
 const ENVELOPE: ServiceScaling = ServiceScaling { min: Replicas(1), max: Replicas(8) };
@@ -45,8 +45,8 @@ pub(crate) fn told() -> Vec<[String; 2]> {
     let kept = format!("tracing.sampling.maxKeptSpansPerSecond: {KEPT_SPANS_MAX}");
     let scale = format!("automation.services.*.scale: {{ min: {}, max: {} }}", ENVELOPE.min, ENVELOPE.max);
     [
-        ("receivers, api, telemetry: port 0".to_owned(), "runs beside a collector you may already have"),
-        (kept, "about half of what the shop sends"),
+        ("receivers, api, telemetry: port 0".to_owned(), "beside a collector you may have"),
+        (kept, "two thirds of what the shop sends"),
         ("tracing.exporters: a stand-in backend".to_owned(), "part of the demo; it only counts"),
         ("automation.scaling: Act".to_owned(), "the default is Observe"),
         (scale, "the shop's five worker pools"),

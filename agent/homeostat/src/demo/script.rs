@@ -6,7 +6,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use homeostat_core::actions::ActionClass;
 use homeostat_core::{Millis, ServiceName, TickRecord};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
@@ -17,14 +16,14 @@ use super::panel::{Progress, panel};
 use super::screen::{Screen, Wish};
 use super::shop::VICTIM;
 use super::stage::Stage;
-use super::story::Story;
+use super::story::{Begun, Story};
 use super::{fault, load};
 
 /// The demo ends after this, however far the story is.
 pub(crate) const AT_MOST: Duration = Duration::from_secs(125);
 
-/// The story is over when it has had nothing to tell for this long after the last incident closed.
-const QUIET: Duration = Duration::from_secs(4);
+/// The story goes on for this long after the last incident closed; what sampling still does then is everyday life.
+const EPILOGUE: Duration = Duration::from_secs(6);
 
 /// How often keys, signals and the clock are looked at between ticks.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -43,14 +42,13 @@ pub(crate) struct Script {
     story: Story,
     records: Receiver<Arc<TickRecord>>,
     fault: Option<Duration>,
-    told: Duration,
 }
 
 impl Script {
     /// The beginning.
     pub(crate) fn begin(stage: &Stage) -> Script {
         let story = Story::new(stage.began_at, stage.settings().clone());
-        Script { story, records: stage.agent.records(), fault: None, told: Duration::ZERO }
+        Script { story, records: stage.agent.records(), fault: None }
     }
 
     /// Plays it to its end.
@@ -62,15 +60,12 @@ impl Script {
             let mut lines = self.listen(stage);
             let elapsed = stage.began.elapsed();
             lines.extend(self.strike(stage, elapsed));
-            if !lines.is_empty() {
-                self.told = elapsed;
-            }
             screen.tell(&lines)?;
             screen.show(&panel(&self.story), &self.progress(elapsed))?;
             if stage.is_interrupted() || screen.wish() == Wish::Leave {
                 return Ok(Ended::Left);
             }
-            if AT_MOST <= elapsed || self.is_over(elapsed) {
+            if AT_MOST <= elapsed || self.is_over() {
                 return Ok(Ended::Over);
             }
         }
@@ -106,11 +101,13 @@ impl Script {
         Some(line)
     }
 
-    /// Over means: an incident has come and gone, nothing is under way, and it has been quiet for a while.
-    fn is_over(&self, elapsed: Duration) -> bool {
-        let (Some(_), Some(last)) = (self.fault, &self.story.last) else { return false };
-        let is_busy = self.story.actions.values().any(|begun| begun.is_open());
-        self.story.has_closed() && last.assessment.incidents.is_empty() && !is_busy && self.told + QUIET <= elapsed
+    /// Over means: after the fault an incident has come and gone, and no repair is still under way.
+    fn is_over(&self) -> bool {
+        let (Some(_), Some(last), Some(closed)) = (self.fault, &self.story.last, self.story.closed) else {
+            return false;
+        };
+        let is_repairing = self.story.repairs_of(&ServiceName::from(VICTIM)).any(Begun::is_open);
+        last.assessment.incidents.is_empty() && !is_repairing && EPILOGUE.as_millis() <= last.at.since(closed).0.into()
     }
 
     fn progress(&self, elapsed: Duration) -> Progress {
@@ -122,8 +119,8 @@ impl Script {
         if self.fault.is_none() {
             return "calm: the agent learns what is normal";
         }
-        let scales = self.story.actions.values().any(|begun| begun.request.action.class == ActionClass::Scaling);
-        match (scales, self.story.is_broken(&ServiceName::from(VICTIM))) {
+        let victim = ServiceName::from(VICTIM);
+        match (self.story.repairs_of(&victim).next().is_some(), self.story.is_broken(&victim)) {
             (false, _) => "the fault works, and nobody has told the agent",
             (true, true) => "the agent repairs",
             (true, false) => "repaired: the agent watches whether it holds",

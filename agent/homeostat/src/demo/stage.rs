@@ -3,7 +3,8 @@
 //! Answers what stands on it: the shop, its users, the stand-in backend and the agent, each started with the others'
 //! addresses, and how all of it is taken down again without losing what is on its way. Does not know what is played.
 
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -106,11 +107,11 @@ impl Stage {
         );
         say("fault", format!("{VICTIM}'s backend gets slow after {fault} s and stays slow; nobody tells the agent"));
         if let Some(api) = self.agent.doors().api {
-            say("look", format!("http://{api}/ in a browser, or `homeostat status --api http://{api}`"));
+            say("look", format!("open http://{api}/ while it runs"));
         }
         say("journal", format!("{} (kept)", self.state_dir.display()));
         say("agent", "the one `homeostat run` starts, with the embedded default manifest, plus:".to_owned());
-        rows.extend(overlay::told().into_iter().map(|[key, why]| format!("              {key:<58}  {why}")));
+        rows.extend(overlay::told().into_iter().map(|[key, why]| format!("              {key:<50}{why}")));
         rows.push(String::new());
         rows
     }
@@ -144,12 +145,24 @@ fn doors(agent: &RunningAgent) -> Doors {
     Doors { otlp_grpc: format!("http://{otlp}"), sampling: format!("http://{sampling}/sampling") }
 }
 
-/// A directory of its own under the system's temporary one; kept, so that the demo can be explained afterwards.
+/// Directories that may be there already, of earlier demos whose process had the same number.
+const OLD_STATE_DIRS_MAX: u32 = 100;
+
+/// A new directory under the system's temporary one; kept, so that the demo can be explained afterwards.
 fn state_dir() -> Result<PathBuf, DemoError> {
-    let name = format!("homeostat-demo-{}-{}", std::process::id(), now().as_millis() / 1000);
-    let path = std::env::temp_dir().join(name);
-    std::fs::create_dir_all(&path).map_err(|source| DemoError::StateDir { path: path.clone(), source })?;
-    Ok(path)
+    let mut path = PathBuf::new();
+    for attempt in 0..OLD_STATE_DIRS_MAX {
+        let again = if attempt == 0 { String::new() } else { format!("-{attempt}") };
+        path = std::env::temp_dir().join(format!("homeostat-demo-{}{again}", std::process::id()));
+        match std::fs::create_dir(&path) {
+            Ok(()) => return Ok(path),
+            Err(source) if source.kind() != ErrorKind::AlreadyExists => {
+                return Err(DemoError::StateDir { path, source });
+            }
+            Err(_) => {}
+        }
+    }
+    Err(DemoError::StateDir { path, source: ErrorKind::AlreadyExists.into() })
 }
 
 fn now() -> Timestamp {
@@ -176,21 +189,20 @@ fn listen_for_signals(runtime: &Runtime) -> Arc<AtomicBool> {
     interrupted
 }
 
-/// What to type next.
-fn next(story: &Story, state_dir: &std::path::Path) -> Vec<String> {
+/// What to type next. The program is called as it was called, because after `cargo run` it is on no path.
+fn next(story: &Story, state_dir: &Path) -> Vec<String> {
+    let program = std::env::args().next().unwrap_or_else(|| "homeostat".to_owned());
     let dir = state_dir.display();
-    let repair = story
-        .actions
-        .values()
-        .find(|begun| matches!(begun.request.action.actuation, homeostat_core::Actuation::SetReplicas { .. }));
+    let victim = ServiceName::from(VICTIM);
+    let repair = story.repairs_of(&victim).next().map(|begun| begun.request.id);
     let mut rows = vec![String::new(), "  next".to_owned()];
-    let mut say = |command: String, why: &str| rows.push(format!("    {command:<74}  {why}"));
-    if let Some(begun) = repair {
-        say(format!("homeostat explain {} --state-dir {dir}", begun.request.id), "why it did that");
+    let mut say = |why: &str, command: String| rows.push(format!("    {why:<42}{program} {command}"));
+    if let Some(id) = repair {
+        say("why it did that", format!("explain {id} --state-dir {dir}"));
     }
-    say(format!("homeostat journal --state-dir {dir}"), "what every tick saw and thought");
-    say(format!("homeostat replay {dir}"), "the same events, the same decisions");
-    say("homeostat run".to_owned(), "the agent, for your own services");
+    say("what every tick saw, thought and did", format!("journal --state-dir {dir}"));
+    say("the same events give the same decisions", format!("replay {dir}"));
+    say("the agent, for your own services", "run".to_owned());
     rows.push(String::new());
     rows
 }

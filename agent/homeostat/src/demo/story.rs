@@ -16,8 +16,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use homeostat_core::{
-    ActionId, ActionRequest, Edge, Efficacy, EfficacyKey, Incident, IncidentId, Millis, Regime, ServiceName,
-    ServiceSampling, Settings, TickRecord, Timestamp, TrialStage,
+    ActionId, ActionRequest, Actuation, BasisPoints, Edge, Efficacy, EfficacyKey, Incident, IncidentId, Label, Millis,
+    Regime, ServiceName, ServiceSampling, Settings, TickRecord, Timestamp, TrialStage, Withheld, WithholdReason,
 };
 
 use super::line::{Line, Room, Tone};
@@ -42,14 +42,15 @@ pub(crate) struct Story {
     pub(crate) sampling: BTreeMap<ServiceName, ServiceSampling>,
     /// How it went, second by second.
     pub(crate) course: Course,
-    incidents: BTreeMap<IncidentId, Option<ServiceName>>,
+    /// When an incident last closed.
+    pub(crate) closed: Option<Timestamp>,
+    incidents: BTreeMap<IncidentId, Suspected>,
     services: BTreeSet<ServiceName>,
     edges: BTreeSet<Edge>,
     broken: BTreeSet<ServiceName>,
     withheld: BTreeMap<String, Timestamp>,
     tried: BTreeMap<EfficacyKey, Efficacy>,
     regime: Option<Regime>,
-    has_closed: bool,
 }
 
 /// An action that was begun.
@@ -63,6 +64,31 @@ pub(crate) struct Begun {
     pub(crate) since: Timestamp,
     /// The promised measure when it was judged.
     pub(crate) after: Option<u64>,
+}
+
+/// The cause that was told of an incident, and how sure it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Suspected {
+    cause: Option<(ServiceName, Label)>,
+    confidence: BasisPoints,
+}
+
+impl Suspected {
+    fn of(incident: &Incident) -> Suspected {
+        let first = incident.hypotheses.first();
+        Suspected {
+            cause: first.map(|hypothesis| (hypothesis.cause.clone(), hypothesis.mechanism.clone())),
+            confidence: first.map(|hypothesis| hypothesis.confidence).unwrap_or_default(),
+        }
+    }
+
+    /// Another cause is news if it is surer, or another service; an incident that fades away gets vaguer, which is not.
+    fn is_news(&self, before: &Suspected) -> bool {
+        let service = |suspected: &Suspected| suspected.cause.as_ref().map(|(service, _)| service.clone());
+        self.cause.is_some()
+            && self.cause != before.cause
+            && (before.confidence < self.confidence || service(self) != service(before))
+    }
 }
 
 impl Story {
@@ -82,7 +108,7 @@ impl Story {
             withheld: BTreeMap::new(),
             tried: BTreeMap::new(),
             regime: None,
-            has_closed: false,
+            closed: None,
         }
     }
 
@@ -101,14 +127,16 @@ impl Story {
         lines
     }
 
-    /// Whether an incident has come and gone.
-    pub(crate) fn has_closed(&self) -> bool {
-        self.has_closed
-    }
-
     /// Whether `service` breaks a promise now.
     pub(crate) fn is_broken(&self, service: &ServiceName) -> bool {
         self.broken.contains(service)
+    }
+
+    /// The actions that changed how many workers `service` has.
+    pub(crate) fn repairs_of(&self, service: &ServiceName) -> impl Iterator<Item = &Begun> {
+        self.actions.values().filter(
+            move |begun| matches!(&begun.request.action.actuation, Actuation::SetReplicas { service: of, .. } if of == service),
+        )
     }
 
     /// How `service` is sampled now.
@@ -121,32 +149,37 @@ impl Story {
     }
 
     fn tell_regime(&mut self, record: &TickRecord, lines: &mut Vec<Line>) {
-        if self.regime.is_some_and(|before| before != record.regime) {
+        // Until the first full picture nothing is news.
+        let is_news = self.regime.is_some_and(|before| before != record.regime);
+        if is_news || (self.regime.is_none() && record.regime == Regime::Engaged) {
             let text = match record.regime {
                 Regime::Starting => "reading how the world stands before acting".to_owned(),
                 Regime::Holding => "on hold: watching, not acting".to_owned(),
                 Regime::Blind => {
                     format!("blind: {} of the signals are not fresh, so nothing is done", record.snapshot.blindness)
                 }
-                Regime::Engaged => "engaged: acting within the limits that were set".to_owned(),
+                Regime::Engaged => "engaged: the picture is complete enough to act on".to_owned(),
                 Regime::Draining => "draining: finishing what is open, beginning nothing".to_owned(),
             };
             lines.push(self.line(record, Room::Assessed, text));
         }
-        self.regime = Some(record.regime);
+        if self.regime.is_some() || record.regime == Regime::Engaged {
+            self.regime = Some(record.regime);
+        }
     }
 
     fn tell_assessed(&mut self, record: &TickRecord, lines: &mut Vec<Line>) {
         for incident in &record.assessment.incidents {
-            let suspect = incident.suspect().cloned();
-            match self.incidents.insert(incident.id, suspect.clone()) {
+            let suspected = Suspected::of(incident);
+            match self.incidents.get(&incident.id) {
                 None => lines.push(self.opened(record, incident)),
-                Some(before) if before != suspect => lines.push(self.suspected(record, incident)),
-                Some(_) => {}
+                Some(before) if suspected.is_news(before) => lines.push(self.suspected(record, incident)),
+                Some(_) => continue,
             }
+            self.incidents.insert(incident.id, suspected);
         }
         for id in &record.assessment.closed {
-            self.has_closed = true;
+            self.closed = Some(record.at);
             lines.push(
                 self.line(record, Room::Assessed, format!("{id} is over: nothing has supported it lately"))
                     .tone(Tone::Good),
@@ -157,9 +190,10 @@ impl Story {
     fn opened(&self, record: &TickRecord, incident: &Incident) -> Line {
         let services = names(incident.services.iter().map(|service| service.as_str()));
         let text = format!("{} opens: {} at {services}", incident.id, incident.kind);
-        let evidence = incident
-            .findings
-            .iter()
+        let (of_suspect, of_others): (Vec<_>, Vec<_>) =
+            incident.findings.iter().partition(|finding| Some(&finding.service) == incident.suspect());
+        let findings = of_suspect.into_iter().chain(of_others);
+        let evidence = findings
             .flat_map(|finding| finding.evidence.first().map(|evidence| format!("{} {evidence}", finding.service)));
         let mut why: Vec<String> = evidence.take(EVIDENCE_TOLD_MAX).collect();
         why.extend(suspicion(incident));
@@ -177,6 +211,9 @@ impl Story {
 
     fn tell_withheld(&mut self, record: &TickRecord, lines: &mut Vec<Line>) {
         for withheld in &record.plan.withheld {
+            if self.goes_without_saying(withheld) {
+                continue;
+            }
             let action = &withheld.proposal.action;
             let key = format!("{} {} {}", action.kind, action.target, withheld.guard);
             let lately = self.withheld.get(&key).is_some_and(|told| record.at.since(*told) < WITHHELD_AGAIN_AFTER);
@@ -188,6 +225,18 @@ impl Story {
                 withheld.until.map(|until| format!(", until {}", clock(until.since(self.began)))).unwrap_or_default();
             let what = actions::proposed(&action.actuation);
             lines.push(self.line(record, Room::Withheld, format!("{what}: {}{until}", withheld.reason)));
+        }
+    }
+
+    /// That a blind agent does nothing has been said of its regime; that what is under way is not begun twice is no news.
+    fn goes_without_saying(&self, withheld: &Withheld) -> bool {
+        match &withheld.reason {
+            WithholdReason::Blind { .. } => true,
+            WithholdReason::TrialOpen { trial } => self
+                .actions
+                .get(trial)
+                .is_some_and(|begun| begun.request.action.actuation == withheld.proposal.action.actuation),
+            _ => false,
         }
     }
 }

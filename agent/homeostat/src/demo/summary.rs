@@ -200,7 +200,7 @@ fn timing(run: &Run<'_>) -> Vec<String> {
         .story
         .course
         .first(fault_at, |moment| moment.incidents.iter().any(|(_, suspect)| suspect.as_ref() == Some(&run.victim)));
-    let decided = repairs(run).map(|(_, begun)| begun.request.decided).find(|decided| fault_at <= *decided);
+    let decided = run.story.repairs_of(&run.victim).map(|begun| begun.request.decided).find(|at| fault_at <= *at);
     let mut rows = Vec::new();
     rows.push(match noticed {
         Some(moment) => format!("Noticed {} after the fault, with {} as the suspect.", after(moment.at), run.victim),

@@ -19,10 +19,13 @@ const SLOT: Duration = Duration::from_secs(1);
 
 /// …and averaged over this many of them, so that chance does not look like load: at thirty requests a second, a single
 /// second may well be half as busy again as the mean.
-const SLOTS_AVERAGED: usize = 12;
+const SLOTS_AVERAGED: usize = 15;
+
+/// Nothing is said before there are this many; the first seconds of a service are not typical of it.
+const SLOTS_MIN: usize = 5;
 
 /// When nobody was idle in this many slots on end, that is said at once; it is no chance.
-const SLOTS_FULL: usize = 4;
+const SLOTS_FULL: usize = 3;
 
 /// From this share of a slot on, nobody was idle in it.
 const FULL: f64 = 0.95;
@@ -91,8 +94,8 @@ impl Pool {
         self.lock().workers
     }
 
-    /// The share of the workers' time that was spent working lately, from 0 to 1.
-    pub(crate) fn utilization(&self) -> f64 {
+    /// The share of the workers' time that was spent working lately, from 0 to 1, once that can be told.
+    pub(crate) fn utilization(&self) -> Option<f64> {
         self.lock().meter.utilization()
     }
 
@@ -165,10 +168,13 @@ impl Meter {
         }
     }
 
-    fn utilization(&self) -> f64 {
+    fn utilization(&self) -> Option<f64> {
+        if self.slots.len() < SLOTS_MIN {
+            return None;
+        }
         let newest: Vec<f64> = self.slots.iter().rev().take(SLOTS_FULL).map(Slot::share).collect();
         let is_full = newest.len() == SLOTS_FULL && newest.iter().all(|share| FULL <= *share);
-        if is_full { newest[0] } else { sum(&self.slots).share() }
+        Some(if is_full { newest[0] } else { sum(&self.slots).share() })
     }
 }
 
@@ -234,20 +240,21 @@ mod tests {
     }
 
     /// Scenario: one of two workers is busy for twenty seconds; then both; then one of four.
-    /// Guarantees: chance is averaged away, a pool that is full says so after four seconds and not before, and relief shows
-    /// as soon as somebody is idle.
+    /// Guarantees: nothing is said of the first moments, chance is averaged away, a pool that is full says so after three
+    /// seconds and not before, and relief shows as soon as somebody is idle.
     #[test]
     fn utilisation_is_calm_until_the_pool_is_full() {
         let mut meter = Meter::default();
         let mut run = |to_s: u64, busy, workers| {
             meter.advance(Duration::from_secs(to_s), busy, workers);
-            (meter.utilization() * 100.0).round() as u32
+            meter.utilization().map(|used| (used * 100.0).round() as u32)
         };
-        assert_eq!(run(20, 1, 2), 50);
-        assert_eq!(run(23, 2, 2), 63);
-        assert_eq!(run(24, 2, 2), 100);
-        assert_eq!(run(40, 2, 2), 100);
-        assert!(run(41, 1, 4) < 100);
-        assert_eq!(run(60, 1, 4), 25);
+        assert_eq!(run(3, 2, 2), None);
+        assert_eq!(run(20, 1, 2), Some(50));
+        assert_eq!(run(22, 2, 2), Some(57));
+        assert_eq!(run(23, 2, 2), Some(100));
+        assert_eq!(run(40, 2, 2), Some(100));
+        assert!(run(41, 1, 4) < Some(100));
+        assert_eq!(run(60, 1, 4), Some(25));
     }
 }

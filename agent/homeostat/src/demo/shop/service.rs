@@ -199,7 +199,7 @@ async fn serve(State(service): State<Arc<Service>>, request: Request) -> Respons
 #[derive(Debug, Serialize)]
 struct Scale {
     replicas: u32,
-    utilization: f64,
+    utilization: Option<f64>,
 }
 
 /// What `/scale` is told. The request's id needs no memory here: a desired number set twice is the same number.
@@ -211,7 +211,7 @@ struct WantedScale {
 }
 
 async fn read_scale(State(service): State<Arc<Service>>) -> Json<Scale> {
-    let utilization = (service.pool.utilization() * 10_000.0).round() / 10_000.0;
+    let utilization = service.pool.utilization().map(|used| (used * 10_000.0).round() / 10_000.0);
     Json(Scale { replicas: service.pool.workers(), utilization })
 }
 

@@ -173,6 +173,10 @@ fn observe(metrics: &SdkMeterProvider, pool: &Arc<Pool>) {
         .f64_observable_gauge("worker.pool.utilization")
         .with_description("The share of the workers' time spent working.")
         .with_unit("1")
-        .with_callback(move |observer| observer.observe(pool.utilization(), &[]))
+        .with_callback(move |observer| {
+            if let Some(used) = pool.utilization() {
+                observer.observe(used, &[]);
+            }
+        })
         .build();
 }

@@ -3,13 +3,16 @@
 //! Answers what was decided, done and learned, with the reason and the measure. Sampling changes of one tick are told
 //! together: five services sampled differently are one thought.
 
-use homeostat_core::actions::{self, ActionClass};
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+use homeostat_core::actions::{self, ActionClass, Expectation};
 use homeostat_core::{
-    ActionId, ActionRequest, Actuation, EfficacyKey, Millis, Outcome, ServiceSampling, TickRecord, Timestamp,
-    TrialStage, Verdict,
+    ActionId, ActionRequest, Actuation, EfficacyKey, Millis, Outcome, ServiceName, ServiceSampling, TickRecord,
+    Timestamp, TrialStage, Verdict,
 };
 
-use super::{ACTIONS_MAX, Begun, Story, clock};
+use super::{ACTIONS_MAX, Begun, Story, clock, names};
 use crate::demo::line::{Line, Room, Tone};
 
 impl Story {
@@ -18,19 +21,38 @@ impl Story {
             record.plan.requests.iter().partition(|request| request.action.class == ActionClass::Sampling);
         for request in others {
             let what = changed(&request.action.actuation, request.action.way_back.as_ref());
-            lines.push(self.line(record, Room::Decided, format!("{} {what}", request.id)).because(&request.why));
+            let line = self.line(record, Room::Decided, format!("{} {what}", request.id));
+            let says_it_all = what.contains(&request.why);
+            lines.push(if says_it_all { line } else { line.because(&request.why) });
         }
-        if let (Some(first), Some(last)) = (sampling.first(), sampling.last()) {
-            let changes: Vec<String> = sampling.iter().filter_map(|request| resampled(request)).collect();
-            let text = format!("{} keep of ordinary traces: {}", range(first.id, last.id), changes.join(", "));
-            lines.push(self.line(record, Room::Decided, text).because(&first.why));
-        }
+        // A change that answers an incident is told by itself; the others make room for it.
+        let (answers, routine): (Vec<_>, Vec<_>) = sampling.into_iter().partition(|request| request.incident.is_some());
+        lines.extend(self.resampling(record, &answers));
+        lines.extend(self.resampling(record, &routine));
         for request in &record.plan.requests {
             if self.actions.len() < ACTIONS_MAX {
                 let (stage, since) = (TrialStage::Requested, record.at);
                 self.actions.insert(request.id, Begun { request: request.clone(), stage, since, after: None });
             }
         }
+    }
+
+    fn resampling(&self, record: &TickRecord, requests: &[&ActionRequest]) -> Option<Line> {
+        let (first, last) = (requests.first()?, requests.last()?);
+        // Services with the same change share one mention, in the order of their first.
+        let mut changes: Vec<(String, Vec<&str>)> = Vec::new();
+        for request in requests {
+            let (service, change) = resampled(request)?;
+            match changes.iter_mut().find(|(same, _)| *same == change) {
+                Some((_, services)) => services.push(service.as_str()),
+                None => changes.push((change, vec![service.as_str()])),
+            }
+        }
+        let changes: Vec<String> =
+            changes.into_iter().map(|(change, services)| format!("{} {change}", names(services.into_iter()))).collect();
+        let text = format!("{} {}: {}", range(first.id, last.id), direction(requests), changes.join("; "));
+        let line = self.line(record, Room::Decided, text);
+        Some(line.because(first.why.split(": ").next().unwrap_or(&first.why)))
     }
 
     pub(super) fn tell_done(&mut self, record: &TickRecord, lines: &mut Vec<Line>) {
@@ -61,6 +83,7 @@ impl Story {
     fn done(&self, record: &TickRecord, id: ActionId, stage: TrialStage, actuation: &Actuation) -> Option<Line> {
         let what = proposed(actuation);
         let line = match stage {
+            TrialStage::Settling if matches!(actuation, Actuation::Notify { .. }) => return None,
             TrialStage::Settling => {
                 let judged = record.at + settle(&self.actions.get(&id)?.request);
                 let when = clock(judged.since(self.began));
@@ -71,7 +94,7 @@ impl Story {
             }
             TrialStage::AwaitingApproval => self.line(record, Room::Did, format!("{id} asks first: {what}")),
             TrialStage::Judged(Verdict::Kept) if matches!(actuation, Actuation::Notify { .. }) => {
-                self.line(record, Room::Did, format!("{id} delivered: {what}"))
+                self.line(record, Room::Did, format!("{id} delivered; without a webhook that is the log"))
             }
             TrialStage::Requested | TrialStage::Judged(_) => return None,
         };
@@ -79,33 +102,31 @@ impl Story {
     }
 
     pub(super) fn tell_learned(&mut self, record: &TickRecord, lines: &mut Vec<Line>) {
-        let mut kept = Vec::new();
+        // The outcomes of sampling, by verdict: one thought each.
+        let mut sampling: BTreeMap<Verdict, Vec<&Outcome>> = BTreeMap::new();
         for outcome in &record.outcomes {
             if let Some(begun) = self.actions.get_mut(&outcome.id) {
                 begun.after = outcome.after;
             }
             let tried = EfficacyKey { incident: outcome.incident, action: outcome.kind.clone() };
             self.tried.entry(tried).or_default().count(outcome.verdict);
-            let is_sampling = outcome.kind == actions::ADJUST_SAMPLING.name;
-            if is_sampling && outcome.verdict == Verdict::Kept {
-                kept.push(outcome);
+            if outcome.kind == actions::ADJUST_SAMPLING.name {
+                sampling.entry(outcome.verdict).or_default().push(outcome);
             } else if outcome.kind != actions::NOTIFY.name {
                 lines.push(self.learned(record, outcome, &outcome.id.to_string()));
             }
         }
-        if let (Some(first), Some(last)) = (kept.first(), kept.last()) {
-            lines.push(self.learned(record, first, &range(first.id, last.id)));
+        for outcomes in sampling.values() {
+            if let (Some(first), Some(last)) = (outcomes.first(), outcomes.last()) {
+                lines.push(self.learned(record, first, &range(first.id, last.id)));
+            }
         }
     }
 
     fn learned(&self, record: &TickRecord, outcome: &Outcome, which: &str) -> Line {
         let mut text = format!("{which} {}", outcome.verdict);
         let begun = self.actions.get(&outcome.id);
-        let measure = begun.and_then(|begun| begun.request.action.expectation.measure());
-        if let (Some(measure), Some(before), Some(after)) = (measure, outcome.before, outcome.after) {
-            let unit = measure.unit();
-            text.push_str(&format!(": {measure} {} → {}", unit.render(before), unit.render(after)));
-        }
+        text.extend(begun.and_then(Begun::measured).map(|measured| format!(": {measured}")));
         if let Some(complaint) = &outcome.complaint {
             text.push_str(&format!(": {complaint}"));
         }
@@ -149,9 +170,15 @@ impl Begun {
 
     /// The promised measure, before and after, as far as it is known.
     pub(crate) fn measured(&self) -> Option<String> {
-        let measure = self.request.action.expectation.measure()?;
-        let unit = measure.unit();
-        Some(format!("{measure} {} → {}", unit.render(self.request.baseline?), unit.render(self.after?)))
+        let expectation = &self.request.action.expectation;
+        let measure = expectation.measure()?;
+        let (unit, after) = (measure.unit(), self.after?);
+        match expectation {
+            Expectation::StaysBelow { limit, .. } => {
+                Some(format!("{measure} {}, promised at most {}", unit.render(after), unit.render(*limit)))
+            }
+            _ => Some(format!("{measure} {} → {}", unit.render(self.request.baseline?), unit.render(after))),
+        }
     }
 }
 
@@ -176,14 +203,29 @@ pub(crate) fn changed(actuation: &Actuation, before: Option<&Actuation>) -> Stri
     }
 }
 
-/// `catalog 100 → 41 %`, or for a change at the source `frontend 100 → 41 % (SDK 100 → 50 %)`.
-fn resampled(request: &ActionRequest) -> Option<String> {
+/// Whether these changes keep more or less.
+fn direction(requests: &[&ActionRequest]) -> &'static str {
+    let tails = requests.iter().filter_map(|request| match (&request.action.way_back, &request.action.actuation) {
+        (Some(Actuation::SetSampling { sampling: from, .. }), Actuation::SetSampling { sampling: to, .. }) => {
+            Some(from.tail.cmp(&to.tail))
+        }
+        _ => None,
+    });
+    let orders: Vec<Ordering> = tails.collect();
+    match (orders.contains(&Ordering::Less), orders.contains(&Ordering::Greater)) {
+        (true, false) => "keep more ordinary traces",
+        (false, true) => "keep fewer ordinary traces",
+        _ => "keep other shares of traces",
+    }
+}
+
+/// Whose sampling is changed, and how: `100 % → 41 %`.
+fn resampled(request: &ActionRequest) -> Option<(&ServiceName, String)> {
     let Actuation::SetSampling { service, sampling: to } = &request.action.actuation else { return None };
-    let from = match &request.action.way_back {
-        Some(Actuation::SetSampling { sampling, .. }) => *sampling,
-        _ => return Some(format!("{service} {}", to.tail)),
-    };
-    Some(format!("{service} {}", steps(from, *to)))
+    match &request.action.way_back {
+        Some(Actuation::SetSampling { sampling: from, .. }) => Some((service, steps(*from, *to))),
+        _ => Some((service, to.tail.to_string())),
+    }
 }
 
 fn steps(from: ServiceSampling, to: ServiceSampling) -> String {

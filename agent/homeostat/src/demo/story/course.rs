@@ -11,7 +11,6 @@ use homeostat_core::{
 };
 
 use super::Story;
-use super::health::promise;
 
 /// Ticks remembered; the oldest fall out. Five times as many as the demo has.
 const MOMENTS_MAX: usize = 600;
@@ -34,8 +33,6 @@ pub(crate) struct Moment {
 /// One service at one tick.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ServiceMoment {
-    /// Whether it broke a promise in the last fifteen seconds.
-    pub(crate) is_broken: bool,
     /// The share of its capacity in use.
     pub(crate) utilization: Option<BasisPoints>,
     /// Its workers.
@@ -59,11 +56,6 @@ impl Course {
     /// The first moment from `from` on that is as `wanted`.
     pub(crate) fn first(&self, from: Timestamp, wanted: impl Fn(&Moment) -> bool) -> Option<&Moment> {
         self.moments.iter().find(|moment| from <= moment.at && wanted(moment))
-    }
-
-    /// The last moment that is as `wanted`.
-    pub(crate) fn last(&self, wanted: impl Fn(&Moment) -> bool) -> Option<&Moment> {
-        self.moments.iter().rev().find(|moment| wanted(moment))
     }
 
     fn note(&mut self, moment: Moment) {
@@ -95,7 +87,6 @@ impl Story {
     fn service_moment(&self, record: &TickRecord, service: &ServiceName) -> ServiceMoment {
         let utilization = record.snapshot.service_value(service, Indicator::Utilization);
         ServiceMoment {
-            is_broken: promise(record, &self.settings, service).is_some_and(|promise| promise.is_broken()),
             utilization: utilization.and_then(|value| u32::try_from(value).ok()).map(BasisPoints),
             workers: match record.snapshot.reading(&Target::Service(service.clone()), Indicator::ReplicasReady) {
                 Reading::Fresh { value } | Reading::Stale { last: value, .. } => Some(value),

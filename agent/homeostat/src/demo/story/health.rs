@@ -3,7 +3,7 @@
 //! Answers when a service is first seen, when a call is, and when a promise is broken or kept again. Judges promises by the
 //! last fifteen seconds, which is what a person at the screen can follow; the agent's own alarm uses longer windows.
 
-use homeostat_core::{BasisPoints, Indicator, Micros, ObjectiveKind, ServiceName, Settings, TickRecord, Window};
+use homeostat_core::{BasisPoints, Edge, Indicator, Micros, ObjectiveKind, ServiceName, Settings, TickRecord, Window};
 
 use super::{Story, names};
 use crate::demo::line::{Line, Room, Tone};
@@ -29,7 +29,8 @@ impl Story {
     }
 
     fn tell_edges(&mut self, record: &TickRecord, lines: &mut Vec<Line>) {
-        let new: Vec<_> = record.snapshot.edges.difference(&self.edges).cloned().collect();
+        let is_known = |edge: &&Edge| self.services.contains(&edge.caller) && self.services.contains(&edge.callee);
+        let new: Vec<Edge> = record.snapshot.edges.difference(&self.edges).filter(is_known).cloned().collect();
         if new.is_empty() {
             return;
         }

@@ -192,12 +192,13 @@ fn a_repair_is_told_from_beginning_to_end() {
     let (_, lines) = story_of(canned());
     let told: Vec<String> = lines.iter().map(|line| format!("{} {}", line.room.name(), line.text)).collect();
     let expected = [
+        "assessed engaged: the picture is complete enough to act on",
         "perceived requests at pay and web",
         "perceived who calls whom: web → pay",
         "perceived a promise is broken at pay (42 % over 500 ms, 1 % may be)",
         "assessed i-1 opens: latency burn at pay",
         "decided a-7 run pay with 4 workers instead of 2",
-        "decided a-8 to a-9 keep of ordinary traces: pay 100 % → 41 %, web 100 % → 41 %",
+        "decided a-8 to a-9 keep fewer ordinary traces: pay and web 100 % → 41 %",
         "withheld run pay with 9 workers: 9 is outside the envelope of 1 to 8",
         "did a-7 done: run pay with 4 workers; to be judged at 22.0 s",
         "did a-8 to a-9 in force: the sampler and the SDKs follow",

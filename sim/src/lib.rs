@@ -1,1 +1,30 @@
-//! Under construction.
+//! The simulation harness.
+//!
+//! Answers how the loop behaves over time in a world that can be made as bad as one likes: the same `agent/control` on a
+//! virtual clock around a simulated plant, decided by one seed. Only the world is simulated; a copy of the loop made for
+//! testing would prove nothing about the original.
+
+mod conditions;
+mod queue;
+
+mod faults;
+mod plants;
+mod workloads;
+mod world;
+
+mod checkers;
+mod digest;
+mod series;
+
+pub mod report;
+pub mod scenario;
+pub mod swarm;
+
+pub use checkers::{Complaint, names as checker_names};
+pub use digest::DigestScope;
+pub use plants::{Call, PlantSpec, ServiceSpec, ServiceTime, WhileCalling};
+pub use queue::{EPOCH, SimTime};
+pub use scenario::{Options, Perturbation, RunReport, SHIPPED, Scenario, ScenarioError, run, shipped};
+pub use series::{Sample, Second, Series};
+pub use swarm::{Failure, Progress, SwarmPlan, SwarmReport, swarm};
+pub use world::{ActionStory, ClockReading, IncidentStory, Keep, Timing};

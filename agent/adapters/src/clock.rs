@@ -34,11 +34,13 @@ fn base(wall: Timestamp, not_before: Option<Timestamp>) -> Timestamp {
 }
 
 /// A wall clock before 1970 is a machine without a battery; it reads as 1970.
+#[expect(clippy::disallowed_methods, reason = "this is the driver's clock")]
 fn wall_clock() -> Timestamp {
     let now = SystemTime::now();
     Timestamp(now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, millis))
 }
 
+#[expect(clippy::disallowed_methods, reason = "this is the driver's clock")]
 fn monotonic() -> Instant {
     Instant::now()
 }

@@ -9,6 +9,7 @@ mod error;
 mod event_log;
 mod reading;
 mod retention;
+mod streaming;
 mod tables;
 pub mod wire;
 mod writing;
@@ -17,6 +18,7 @@ pub use error::JournalError;
 pub use event_log::{EventLog, EventLogError};
 pub use reading::{JournalReader, Life, RECORDS_PER_READ_MAX};
 pub use retention::Retention;
+pub use streaming::Events;
 
 use std::fs;
 use std::ops::Deref;

@@ -19,8 +19,10 @@ use homeostat_adapters::{Journal, JournalError, JournalReader, Retention};
 use homeostat_core::{TickNumber, TickRecord};
 use tempfile::tempdir;
 
-/// Set for the child process of the kill test only.
+/// Set for the child process of the kill test only: the same test in another process, which then writes to this directory.
 const CHILD_DIR: &str = "HOMEOSTAT_JOURNAL_TEST_DIR";
+/// The name of the kill test.
+const KILL_TEST: &str = "nothing_durable_is_lost_when_the_process_is_killed";
 
 fn open(dir: &Path) -> Result<Journal, JournalError> {
     Journal::open(dir, Retention::default()).map(|(journal, _)| journal)
@@ -30,11 +32,9 @@ fn ticks(records: &[TickRecord]) -> Vec<u64> {
     records.iter().map(|record| record.tick.0).collect()
 }
 
-/// Writes ticks for ever, and says after each commit that it is durable. Does nothing unless it was started as the child.
-#[test]
-fn child_that_writes_until_it_is_killed() {
-    let Ok(dir) = std::env::var(CHILD_DIR) else { return };
-    let (mut journal, recovered) = Journal::open(Path::new(&dir), Retention::default()).unwrap();
+/// What the child process does: writes ticks until it is killed, and says after each commit that it is durable.
+fn write_until_killed(dir: &Path) {
+    let (mut journal, recovered) = Journal::open(dir, Retention::default()).unwrap();
     let first = recovered.checkpoint.map_or(1, |checkpoint| checkpoint.tick.0 + 1);
     for tick in first..first + 100_000 {
         commit(&mut journal, &quiet(tick)).unwrap();
@@ -46,7 +46,7 @@ fn child_that_writes_until_it_is_killed() {
 
 /// Starts a writer on `dir`, lets it commit `count` ticks, kills it, and says the last tick it called durable.
 fn write_and_kill(dir: &Path, count: u64) -> u64 {
-    let arguments = ["--exact", "child_that_writes_until_it_is_killed", "--nocapture"];
+    let arguments = ["--exact", KILL_TEST, "--nocapture"];
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(arguments)
         .env(CHILD_DIR, dir)
@@ -65,6 +65,9 @@ fn write_and_kill(dir: &Path, count: u64) -> u64 {
 /// Guarantees: every tick it called durable is there, whole and in order, with its checkpoint; at most one more is.
 #[test]
 fn nothing_durable_is_lost_when_the_process_is_killed() {
+    if let Ok(dir) = std::env::var(CHILD_DIR) {
+        return write_until_killed(Path::new(&dir));
+    }
     let dir = tempdir().unwrap();
     for round in 1..=5 {
         let durable = write_and_kill(dir.path(), 5 * round);
@@ -83,6 +86,7 @@ fn nothing_durable_is_lost_when_the_process_is_killed() {
 #[test]
 fn a_journal_that_was_never_closed_opens() {
     let dir = tempdir().unwrap();
+    // Open until the end of the test, so that nothing it would do on closing reaches the images.
     let mut journal = open(dir.path()).unwrap();
     commit(&mut journal, &quiet(1)).unwrap();
     commit(&mut journal, &quiet(2)).unwrap();
@@ -90,7 +94,6 @@ fn a_journal_that_was_never_closed_opens() {
     for image in [&first, &second] {
         fs::copy(journal.path(), image.path().join("journal.redb")).unwrap();
     }
-    std::mem::forget(journal);
     assert_eq!(ticks(&open(first.path()).unwrap().latest(9).unwrap()), [1, 2]);
     assert_eq!(ticks(&JournalReader::open(second.path()).unwrap().latest(9).unwrap()), [1, 2]);
 }
@@ -106,6 +109,31 @@ fn a_second_agent_is_refused() {
     assert!(refused.to_string().starts_with("another homeostat is using "), "{refused}");
     commit(&mut journal, &quiet(1)).unwrap();
     assert_eq!(journal.record(TickNumber(1)).unwrap(), Some(quiet(1)));
+}
+
+/// Scenario: a journal whose checkpoint was written in another form, by a program that is not this one.
+/// Guarantees: opening it names the checkpoint and what to do, and changes nothing: the program that wrote it still can.
+#[test]
+fn a_foreign_checkpoint_is_named() {
+    const STATE: redb::TableDefinition<'_, &str, &[u8]> = redb::TableDefinition::new("state");
+    let dir = tempdir().unwrap();
+    let path = closed_journal(dir.path());
+    let write = |bytes: &[u8]| {
+        let txn = redb::Database::open(&path).unwrap().begin_write().unwrap();
+        let before = txn.open_table(STATE).unwrap().insert("checkpoint", bytes).unwrap().unwrap().value().to_vec();
+        txn.commit().unwrap();
+        before
+    };
+    let right = write(&[9, 9, 9]);
+    let error = open(dir.path()).unwrap_err();
+    assert!(matches!(error, JournalError::Entry { .. }), "{error:?}");
+    assert!(
+        error.to_string().starts_with("the checkpoint in the journal ") && error.to_string().contains("move"),
+        "{error}"
+    );
+    write(&right);
+    let (_, recovered) = Journal::open(dir.path(), Retention::default()).unwrap();
+    assert_eq!((recovered.checkpoint, recovered.life), (Some(checkpoint(50)), 2));
 }
 
 /// A journal of some pages, closed.

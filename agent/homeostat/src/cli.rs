@@ -282,7 +282,7 @@ pub(crate) enum SimCommand {
     /// Run one scenario once. Exit code 1 if a checker complains.
     #[command(after_help = "\
 Examples:
-  homeostat sim run starved-worker --seed 7
+  homeostat sim run starved_service --seed 7
   homeostat sim run my-scenario.yaml --report run.html")]
     Run {
         /// A shipped scenario's name (see `homeostat sim list`) or a scenario file.
@@ -290,6 +290,9 @@ Examples:
         /// The seed that decides the run.
         #[arg(long, default_value_t = 1)]
         seed: u64,
+        /// Let the seed also move rates, delays and faults within bounds, as the swarm does.
+        #[arg(long)]
+        perturbed: bool,
         /// Write a report with plots.
         #[arg(long, value_name = "FILE.html")]
         report: Option<PathBuf>,

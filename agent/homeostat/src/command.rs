@@ -18,6 +18,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use homeostat_adapters::JournalError;
+use homeostat_sim::ScenarioError;
 use thiserror::Error;
 
 use crate::cli::{Cli, Command};
@@ -65,12 +66,12 @@ pub(crate) enum CommandError {
     /// An event log cannot be read.
     #[error(transparent)]
     EventLog(#[from] homeostat_adapters::journal::EventLogError),
-    /// The harness could not run.
-    #[error("{0}")]
-    Simulation(String),
     /// The demo could not be shown.
     #[error(transparent)]
     Demo(crate::demo::DemoError),
+    /// There is no such scenario, or it makes no sense.
+    #[error(transparent)]
+    Scenario(ScenarioError),
     /// A file cannot be written.
     #[error("cannot write {}", path.display())]
     Write {
@@ -88,10 +89,16 @@ pub(crate) enum CommandError {
 }
 
 impl CommandError {
-    /// 64 for an unusable configuration, 1 for everything else; 2, wrong use, is clap's.
+    /// 64 for an unusable configuration, 2 for wrong use that only this room can see, 1 for everything else.
     fn exit_code(&self) -> ExitCode {
         match self {
-            CommandError::Manifest(_) | CommandError::Start(StartError::Endpoint { .. }) => ExitCode::from(64),
+            CommandError::Manifest(_) => ExitCode::from(64),
+            CommandError::Start(StartError::Endpoint { .. } | StartError::OwnSpans(_)) => ExitCode::from(64),
+            CommandError::Start(StartError::DataPlane(homeostat_pipeline::StartError::Exporter(_))) => {
+                ExitCode::from(64)
+            }
+            CommandError::Scenario(ScenarioError::Unknown { .. }) => ExitCode::from(2),
+            CommandError::Scenario(_) => ExitCode::from(64),
             _ => ExitCode::from(1),
         }
     }
@@ -143,7 +150,7 @@ pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
     let mut cause = error.source();
     while let Some(error) = cause {
         let next = error.to_string();
-        if !text.ends_with(&next) {
+        if !text.contains(&next) {
             text = format!("{text}: {next}");
         }
         cause = error.source();

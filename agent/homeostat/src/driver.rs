@@ -24,7 +24,7 @@ pub(crate) use sampler::{Sampler, plan};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use homeostat_adapters::SystemClock;
 use homeostat_control::CheckpointScope;
@@ -214,7 +214,7 @@ impl Driver {
     }
 
     fn tick(&mut self) {
-        let began = (SystemTime::now(), Instant::now());
+        let began = (self.outlook.spans.now(), Instant::now());
         let seen = (self.perceive)(self.clock.now());
         if !seen.is_empty() {
             self.absorb(Event::Observed(seen));

@@ -8,7 +8,6 @@ mod command;
 
 mod client;
 mod logging;
-#[expect(unreachable_pub, unused_imports, reason = "its face is written as that of a library")]
 mod manifest;
 mod state_dir;
 mod wall_time;

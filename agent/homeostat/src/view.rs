@@ -237,7 +237,7 @@ fn find(decisions: &mut VecDeque<Decision>, id: ActionId) -> Option<&mut Decisio
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::explain::tests::{record_of_a_decision, record_of_its_outcome};
+    use crate::explain::samples::{record_of_a_decision, record_of_its_outcome};
 
     /// Scenario: a decision and its end arrive in two records.
     /// Guarantees: one line stands for both, with the last stage and the outcome.

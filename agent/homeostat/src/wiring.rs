@@ -24,7 +24,7 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::api::{self, ApiState, Identity};
-use crate::data_plane::{Aggregates, DataPlane, Stats};
+use crate::data_plane::DataPlane;
 use crate::doors::OpenDoors;
 use crate::driver::{self, Book, Done, Driver, Hands, Inbox, Mind, Outlook, Parts, Sampler};
 use crate::manifest::{Manifest, Protocol, TelemetryKind};
@@ -247,34 +247,14 @@ impl RunningAgent {
     }
 
     /// Every record from now on.
+    #[expect(dead_code, reason = "the demo listens to it")]
     pub(crate) fn records(&self) -> broadcast::Receiver<Arc<TickRecord>> {
         self.lines.records.subscribe()
     }
 
-    /// How the loop stands after its last tick.
-    pub(crate) fn view(&self) -> Arc<LoopView> {
-        self.lines.views.borrow().clone()
-    }
-
-    /// Says something to the loop; it takes effect at the next tick.
-    pub(crate) async fn operator(&self, said: OperatorCommand) {
-        // The driver listens until shutdown, which takes this agent.
-        let _delivered = self.lines.operator.send(said).await;
-    }
-
     /// Follows new settings from the next tick on.
     pub(crate) async fn reconfigure(&self, settings: Settings) {
-        drop(self.lines.settings.send(Box::new(settings)).await);
-    }
-
-    /// Exact counts of everything that arrived.
-    pub(crate) fn aggregates(&self) -> Aggregates {
-        self.data_plane.aggregates()
-    }
-
-    /// What the data plane has done.
-    pub(crate) fn stats(&self) -> Stats {
-        self.data_plane.stats()
+        let _delivered = self.lines.settings.send(Box::new(settings)).await;
     }
 
     /// Stops: the loop drains, the last record is written, what is on its way is sent; each for a bounded time.
@@ -294,7 +274,6 @@ impl RunningAgent {
         if let Ok(remote_sampling) = Arc::try_unwrap(self.remote_sampling) {
             remote_sampling.shutdown().await;
         }
-        let spans = self.spans;
-        drop(tokio::task::spawn_blocking(move || spans.finish()).await);
+        tokio::task::block_in_place(|| self.spans.finish());
     }
 }

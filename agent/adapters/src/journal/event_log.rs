@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use thiserror::Error;
 
+use super::streaming::{self, Events, Records};
 use super::{JournalError, JournalReader, wire};
 
 /// The format's name in the header line.
@@ -108,11 +109,22 @@ impl JournalReader {
             let known = lives.iter().map(|known| known.number.to_string()).collect::<Vec<_>>().join(", ");
             return Err(JournalError::UnknownLife { life, known });
         }
-        if !self.is_whole(life)? {
-            return Err(JournalError::LifeIncomplete { life });
+        let (events, records) = self.view(|txn| {
+            let is_whole = streaming::is_whole(txn, life)?;
+            let events = is_whole.then(|| Events::of(txn, life, self.path())).transpose()?;
+            Ok((events, Records::of(txn, life)?))
+        })?;
+        let events = events.ok_or(JournalError::LifeIncomplete { life })?;
+        let unwritten = |source| JournalError::Export { path: path.to_owned(), source };
+        let mut file = EventLogFile::create(path, life).map_err(unwritten)?;
+        for event in events {
+            file.event(&event?).map_err(unwritten)?;
         }
-        let log = EventLog { life, entries: self.events(life)?, records: self.encoded_records(life)? };
-        log.write(path).map_err(|source| JournalError::Export { path: path.to_owned(), source })
+        for record in records {
+            let record = record.map_err(|trouble| trouble.at("read", self.path()))?;
+            file.record(&record).map_err(unwritten)?;
+        }
+        file.finish().map_err(unwritten)
     }
 }
 
@@ -151,19 +163,30 @@ impl EventLog {
         }
         Ok(())
     }
+}
 
-    fn write(&self, path: &Path) -> io::Result<()> {
+/// An event log being written.
+struct EventLogFile(BufWriter<File>);
+
+impl EventLogFile {
+    fn create(path: &Path, life: u64) -> io::Result<EventLogFile> {
         let mut file = BufWriter::new(File::create(path)?);
-        write_line(&mut file, &Header { format: FORMAT.into(), version: VERSION, life: self.life })?;
-        for (at, event) in &self.entries {
-            let event = Some(serde_json::value::to_raw_value(event)?);
-            write_line(&mut file, &Line { at: Some(*at), event, record: None })?;
-        }
-        for record in &self.records {
-            let record = RawValue::from_string(wire::text(record).map_err(io::Error::other)?)?;
-            write_line(&mut file, &Line { at: None, event: None, record: Some(record) })?;
-        }
-        file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
+        write_line(&mut file, &Header { format: FORMAT.into(), version: VERSION, life })?;
+        Ok(EventLogFile(file))
+    }
+
+    fn event(&mut self, (at, event): &(Timestamp, Event)) -> io::Result<()> {
+        let event = Some(serde_json::value::to_raw_value(event)?);
+        write_line(&mut self.0, &Line { at: Some(*at), event, record: None })
+    }
+
+    fn record(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let record = RawValue::from_string(wire::text(bytes).map_err(io::Error::other)?)?;
+        write_line(&mut self.0, &Line { at: None, event: None, record: Some(record) })
+    }
+
+    fn finish(self) -> io::Result<()> {
+        self.0.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
     }
 }
 

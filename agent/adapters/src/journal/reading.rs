@@ -9,11 +9,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::{fmt, io};
 
-use homeostat_core::{ActionId, Event, IncidentId, TickNumber, TickRecord, Timestamp};
+use homeostat_core::{ActionId, IncidentId, TickNumber, TickRecord, Timestamp};
 use redb::{Builder, DatabaseError, ReadTransaction, ReadableDatabase, ReadableTable};
 
 use super::error::{JournalError, Trouble};
-use super::tables::{ACTIONS, EVENTS, INCIDENTS, LIVES, RECORDS, starting_with};
+use super::streaming::Events;
+use super::tables::{ACTIONS, INCIDENTS, LIVES, RECORDS, starting_with};
 use super::{CACHE_BYTES, FILE, wire};
 
 /// Records in one answer: at one tick a second nearly three hours, and some tens of MB. What is beyond is left out; ask
@@ -120,41 +121,11 @@ impl JournalReader {
     }
 
     /// What entered the loop in `life`, in order. Begins later than the life itself if its first events were deleted.
-    pub fn events(&self, life: u64) -> Result<Vec<(Timestamp, Event)>, JournalError> {
-        self.view(|txn| {
-            let events = txn.open_table(EVENTS)?;
-            events
-                .range(starting_with(life))?
-                .map(|row| {
-                    let (key, row) = row?;
-                    let name = || format!("event {} of life {life}", key.value().1);
-                    wire::decode_event(row.value().1).map_err(|error| Trouble::Entry(name(), error))
-                })
-                .collect()
-        })
+    pub fn events(&self, life: u64) -> Result<Events, JournalError> {
+        self.view(|txn| Events::of(txn, life, &self.path))
     }
 
-    /// Whether the first event of `life` is still there, so that it can be replayed.
-    pub(super) fn is_whole(&self, life: u64) -> Result<bool, JournalError> {
-        self.view(|txn| {
-            let first = txn.open_table(EVENTS)?.range(starting_with(life))?.next().transpose()?;
-            Ok(first.is_some_and(|(key, _)| key.value().1 == 0))
-        })
-    }
-
-    /// The encoded records of `life`, oldest first.
-    pub(super) fn encoded_records(&self, life: u64) -> Result<Vec<Vec<u8>>, JournalError> {
-        self.view(|txn| {
-            let mut found = Vec::new();
-            let Some(row) = txn.open_table(LIVES)?.get(life)?.map(|row| row.value()) else { return Ok(found) };
-            for row in txn.open_table(RECORDS)?.range(row.1..=row.2)? {
-                found.push(row?.1.value().2.to_vec());
-            }
-            Ok(found)
-        })
-    }
-
-    fn view<T>(&self, read: impl FnOnce(&ReadTransaction) -> Result<T, Trouble>) -> Result<T, JournalError> {
+    pub(super) fn view<T>(&self, read: impl FnOnce(&ReadTransaction) -> Result<T, Trouble>) -> Result<T, JournalError> {
         guarded(&self.path, || {
             let txn = self.db.begin_read().map_err(|error| Trouble::from(error).at("read", &self.path))?;
             read(&txn).map_err(|trouble| trouble.at("read", &self.path))

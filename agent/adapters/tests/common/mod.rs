@@ -116,7 +116,7 @@ pub(crate) fn counts(requests: u64) -> BTreeMap<ServiceName, CountsRing> {
 
 pub(crate) fn open_trial(id: u64) -> Trial {
     let at = Timestamp(1000);
-    Trial { request: request(id, at), state: TrialState::Requested { deadline: Timestamp(9_000_000) } }
+    Trial { request: request(id, at), state: TrialState::Settling { applied: at, until: Timestamp(9_000_000) } }
 }
 
 /// An observation and the tick.

@@ -6,10 +6,9 @@
 use std::collections::BTreeMap;
 
 use homeostat_core::{
-    AutonomySettings, BasisPoints, Indicator, Millis, ObjectiveKind, Regime, ServiceName, ServiceObjectives,
-    ServiceSampling, TickNumber, Timestamp, Trial, Window, Withheld,
+    AutonomySettings, BasisPoints, Efficacy, EfficacyKey, Incident, Indicator, Knowledge, Millis, ObjectiveKind,
+    Regime, ServiceName, ServiceObjectives, ServiceSampling, Snapshot, TickNumber, Timestamp, Trial, Window, Withheld,
 };
-use homeostat_core::{Incident, Snapshot};
 use serde::{Deserialize, Serialize};
 
 use crate::data_plane::{Aggregates, Red, Stats};
@@ -43,6 +42,8 @@ pub(crate) struct Status {
     pub(crate) decisions: Vec<Decision>,
     /// What was withheld at the last tick.
     pub(crate) withheld: Vec<Withheld>,
+    /// What was learned: how each kind of action fared against each kind of incident.
+    pub(crate) learned: Vec<Learned>,
     /// What the data plane received, kept and sent.
     pub(crate) pipeline: Stats,
     /// Where the agent listens.
@@ -66,6 +67,29 @@ pub(crate) struct AgentStatus {
     pub(crate) life: u64,
     /// Where the journal lives.
     pub(crate) state_dir: String,
+}
+
+/// How one kind of action fared against one kind of incident.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Learned {
+    /// Which action against which incident.
+    #[serde(flatten)]
+    pub(crate) key: EfficacyKey,
+    /// How it fared.
+    #[serde(flatten)]
+    pub(crate) efficacy: Efficacy,
+    /// The share of trials expected to keep their promise.
+    pub(crate) success_bp: BasisPoints,
+}
+
+/// What was learned, in the order of the knowledge.
+pub(crate) fn learned(knowledge: &Knowledge) -> Vec<Learned> {
+    let entry = |(key, efficacy): (&EfficacyKey, &Efficacy)| Learned {
+        key: key.clone(),
+        efficacy: *efficacy,
+        success_bp: efficacy.success(),
+    };
+    knowledge.efficacy.iter().map(entry).collect()
 }
 
 /// One service.

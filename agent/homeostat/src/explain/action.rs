@@ -11,7 +11,7 @@ use homeostat_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{At, unit, write_evidence, write_hypotheses, write_withheld};
+use super::{At, write_evidence, write_hypotheses, write_withheld};
 use crate::wall_time::{date_and_time, time_of_day};
 
 /// Everything the records hold of one action.
@@ -132,7 +132,7 @@ impl ActionExplanation {
         match &action.expectation {
             Expectation::Improves { measure, by } => writeln!(out, "promises {measure} falls by at least {by}")?,
             Expectation::StaysBelow { measure, limit } => {
-                writeln!(out, "promises {measure} stays at or below {}", unit(measure).render(*limit))?;
+                writeln!(out, "promises {measure} stays at or below {}", measure.unit().render(*limit))?;
             }
             Expectation::Delivered => writeln!(out, "promises delivery, nothing more")?,
         }
@@ -151,7 +151,7 @@ impl ActionExplanation {
             return writeln!(out, "outcome  not known yet");
         };
         let value = |value: Option<u64>| match (value, self.request.action.expectation.measure()) {
-            (Some(value), Some(measure)) => unit(measure).render(value),
+            (Some(value), Some(measure)) => measure.unit().render(value),
             (Some(value), None) => value.to_string(),
             (None, _) => "unknown".to_owned(),
         };
@@ -180,7 +180,7 @@ fn is_about(withheld: &Withheld, request: &ActionRequest) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::explain::tests::{record_of_a_decision, record_of_its_outcome};
+    use crate::explain::samples::{record_of_a_decision, record_of_its_outcome};
 
     /// Scenario: an action is decided at one tick and judged at a later one.
     /// Guarantees: the explanation names its reason, what it promised, the measured change, and the verdict.

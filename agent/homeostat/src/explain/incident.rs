@@ -125,7 +125,7 @@ fn withheld(id: IncidentId, records: &[TickRecord]) -> Vec<WithheldOften> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::explain::tests::{record_of_a_decision, record_of_its_outcome};
+    use crate::explain::samples::{record_of_a_decision, record_of_its_outcome};
 
     /// Scenario: an incident is answered by an action and closes at a later tick.
     /// Guarantees: the explanation has its evidence, the answer with its verdict, and when it closed.

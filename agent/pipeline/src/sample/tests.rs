@@ -1,3 +1,5 @@
+//! Tests of the sampler as a whole: which traces are kept, and what is written on them.
+
 use std::collections::BTreeMap;
 
 use homeostat_core::{Generation, Micros, Millis, SamplingProbability, Seed, ServiceSampling};

@@ -1,3 +1,5 @@
+//! Tests of the span view against the tree that a full decoder builds from the same bytes.
+
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{
     AnyValue, ArrayValue, InstrumentationScope, KeyValue, any_value::Value as V,

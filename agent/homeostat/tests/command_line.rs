@@ -1,0 +1,169 @@
+//! The command line, as people and scripts meet it.
+//!
+//! Answers whether each way of ending has its exit code and says what to do next.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on must stop loudly")]
+
+mod common;
+
+use std::net::TcpListener;
+
+use common::{ended, homeostat, manifest, stderr, stdout};
+
+/// Scenario: help for the program and for every command.
+/// Guarantees: each is printed to stdout with exit code 0, and teaches with an example.
+#[test]
+fn every_command_teaches_itself() {
+    let top = ended(&["--help"]);
+    assert_eq!(top.status.code(), Some(0));
+    for command in ["run", "check", "status", "explain", "journal", "approve", "reject", "replay", "man"] {
+        assert!(stdout(&top).contains(command), "{command} is not in the help");
+        let help = ended(&[command, "--help"]);
+        assert_eq!(help.status.code(), Some(0), "{command}");
+        assert!(stdout(&help).contains("Example"), "{command} has no example");
+    }
+    assert_eq!(ended(&["--version"]).status.code(), Some(0));
+}
+
+/// Scenario: an unknown command, an unknown option, an id that is none, no command at all.
+/// Guarantees: wrong use ends with 2 and says what was wrong.
+#[test]
+fn wrong_use_ends_with_two() {
+    for args in
+        [&["fly"][..], &["run", "--fast"], &["explain", "17"], &["approve", "i-3"], &["journal", "--since", "ages"]]
+    {
+        let output = ended(args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {}", stderr(&output));
+        assert!(stderr(&output).contains("error:"), "{args:?}");
+    }
+    assert_eq!(ended(&[]).status.code(), Some(2));
+}
+
+/// Scenario: a manifest with an unknown key and one with a wrong value is run, and checked.
+/// Guarantees: `run` ends with 64, `check` with 1, and both name every key.
+#[test]
+fn an_unusable_manifest_names_its_keys() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("manifest.yaml");
+    std::fs::write(&file, manifest("  colour: green\n  automation:\n    scaling: Maybe\n")).unwrap();
+    let path = file.to_str().unwrap();
+    let run = homeostat().args(["run", "--manifest", path, "--state-dir"]).arg(dir.path()).output().unwrap();
+    assert_eq!(run.status.code(), Some(64));
+    let check = ended(&["check", path]);
+    assert_eq!(check.status.code(), Some(1));
+    for text in [stderr(&run), stdout(&check)] {
+        assert!(text.contains("spec.colour") && text.contains("spec.automation.scaling"), "{text}");
+    }
+    let json = ended(&["check", path, "--json"]);
+    let json: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!((json["good"].as_bool(), json["problems"].as_array().map(Vec::len)), (Some(false), Some(2)));
+}
+
+/// Scenario: a good manifest, and a file that is not there, are checked.
+/// Guarantees: the first is good with exit code 0; the second is a clear no.
+#[test]
+fn a_good_manifest_is_good() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("manifest.yaml");
+    std::fs::write(&file, manifest("")).unwrap();
+    let check = ended(&["check", file.to_str().unwrap()]);
+    assert_eq!(check.status.code(), Some(0));
+    assert!(stdout(&check).contains("is good"));
+    let missing = ended(&["check", dir.path().join("nothing.yaml").to_str().unwrap()]);
+    assert_eq!(missing.status.code(), Some(1));
+    assert!(stdout(&missing).contains("cannot be read"), "{}", stdout(&missing));
+}
+
+/// Scenario: the port of each door in turn is taken by another program.
+/// Guarantees: `run` ends with 1, names the address and says what to do; it never runs with half its doors.
+#[test]
+fn a_port_in_use_is_named() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    for door in ["otlpGrpc", "otlpHttp", "remoteSamplingHttp", "remoteSamplingGrpc", "address", "metricsAddress"] {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("manifest.yaml");
+        std::fs::write(&file, manifest("").replace(&format!("{door}: 127.0.0.1:0"), &format!("{door}: {address}")))
+            .unwrap();
+        let run =
+            homeostat().arg("run").arg("--manifest").arg(&file).arg("--state-dir").arg(dir.path()).output().unwrap();
+        assert_eq!(run.status.code(), Some(1), "{door}: {}", stderr(&run));
+        assert!(stderr(&run).contains(&address), "{door}: {}", stderr(&run));
+    }
+}
+
+/// Scenario: nobody listens where the agent is asked for, with and without a journal at rest.
+/// Guarantees: exit code 1 and what to do next.
+#[test]
+fn without_an_agent_the_next_step_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let api = format!("http://{free}");
+    for args in [&["status"][..], &["hold"], &["resume"], &["approve", "a-1"]] {
+        let output = homeostat().args(args).args(["--api", &api]).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{args:?}");
+        assert!(stderr(&output).contains("homeostat run"), "{args:?}: {}", stderr(&output));
+    }
+    for args in [&["explain", "a-1"][..], &["journal"]] {
+        let output = homeostat().args(args).args(["--api", &api, "--state-dir"]).arg(dir.path()).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{args:?}");
+        assert!(stderr(&output).contains("--state-dir"), "{args:?}: {}", stderr(&output));
+    }
+    let odd = ended(&["status", "--api", "ftp://nowhere"]);
+    assert!(stderr(&odd).contains("http://HOST:PORT"), "{}", stderr(&odd));
+}
+
+/// Scenario: completions for every shell, and the man pages.
+/// Guarantees: they are produced and know the commands.
+#[test]
+fn completions_and_man_pages_are_produced() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let output = ended(&["completions", shell]);
+        assert_eq!(output.status.code(), Some(0), "{shell}");
+        assert!(stdout(&output).contains("resume"), "{shell}");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let man = dir.path().join("man1");
+    assert_eq!(ended(&["man", man.to_str().unwrap()]).status.code(), Some(0));
+    for page in ["homeostat.1", "homeostat-run.1", "homeostat-sim-run.1", "homeostat-journal-export.1"] {
+        let text = std::fs::read_to_string(man.join(page)).unwrap_or_else(|error| panic!("{page}: {error}"));
+        assert!(text.contains(".TH"), "{page}");
+    }
+}
+
+/// Scenario: replay is given a file that is none, and a directory without a journal.
+/// Guarantees: exit code 1 and a reason, never a panic.
+#[test]
+fn replay_refuses_what_is_no_recording() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("odd.events");
+    std::fs::write(&file, "hello\n").unwrap();
+    for path in [file.as_path(), dir.path(), &dir.path().join("nothing")] {
+        let output = homeostat().arg("replay").arg(path).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{}", path.display());
+        assert!(stderr(&output).starts_with("homeostat: "), "{}", stderr(&output));
+        assert!(!stderr(&output).contains("panicked"), "{}", stderr(&output));
+    }
+}
+
+/// Scenario: the harness lists its scenarios, runs one with a report, and is given a name and a file that are none.
+/// Guarantees: 0 with a report that loads nothing from elsewhere; 2 for an unknown name with the known ones; 64 for a bad file.
+#[test]
+fn the_harness_runs_a_scenario() {
+    let list = ended(&["sim", "list"]);
+    assert_eq!(list.status.code(), Some(0));
+    assert!(stdout(&list).contains("steady_state"));
+    let dir = tempfile::tempdir().unwrap();
+    let report = dir.path().join("run.html");
+    let run = ended(&["sim", "run", "kill_switch", "--seed", "5", "--report", report.to_str().unwrap()]);
+    assert_eq!(run.status.code(), Some(0), "{}{}", stdout(&run), stderr(&run));
+    assert!(stdout(&run).contains("every promise was kept"), "{}", stdout(&run));
+    let page = std::fs::read_to_string(&report).unwrap();
+    assert!(page.contains("<svg") && !page.contains("src=\"http"), "the report is not self-contained");
+    let unknown = ended(&["sim", "run", "nothing"]);
+    assert_eq!(unknown.status.code(), Some(2));
+    assert!(stderr(&unknown).contains("steady_state"), "{}", stderr(&unknown));
+    let file = dir.path().join("odd.yaml");
+    std::fs::write(&file, "about: 7\nservices: none\n").unwrap();
+    assert_eq!(ended(&["sim", "run", file.to_str().unwrap()]).status.code(), Some(64));
+}

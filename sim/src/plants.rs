@@ -1,0 +1,21 @@
+//! Plants.
+//!
+//! Answers which simulated systems there are for the loop to regulate. One so far: services as queues with workers, which
+//! is the smallest world in which scaling, sampling and a failing dependency all have true consequences.
+
+mod dice;
+mod queueing;
+mod readings;
+mod service_time;
+mod spec;
+mod station;
+mod traces;
+
+pub(crate) use dice::{chance_bp, chance_ppm};
+pub(crate) use queueing::Queueing;
+pub(crate) use readings::{Readings, ServiceReadings};
+pub use service_time::ServiceTime;
+pub use spec::{Call, PlantSpec, ServiceSpec, WhileCalling};
+
+/// The position of a service in its plant. Small, so that a request costs no text.
+pub(crate) type ServiceIndex = u16;

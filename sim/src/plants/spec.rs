@@ -1,0 +1,65 @@
+//! What a plant is made of.
+//!
+//! Answers how many services there are, how fast they are and who calls whom. Does not know what happens to a request;
+//! that is `queueing`'s. It is separate from the scenario's text because a perturbed copy is made of this, not of text.
+
+use homeostat_core::{Micros, ServiceName, ServiceSampling};
+
+use crate::plants::ServiceTime;
+
+/// A system of services.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlantSpec {
+    /// The services; calls refer to positions in this list.
+    pub services: Vec<ServiceSpec>,
+    /// How traces are sampled before the loop decides anything.
+    pub sampling: ServiceSampling,
+    /// How long an SDK takes to fetch a new head probability.
+    pub head_delay: Micros,
+}
+
+/// One service.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServiceSpec {
+    /// Its name.
+    pub name: ServiceName,
+    /// Instances at the start.
+    pub replicas: u32,
+    /// Requests one instance works on at once.
+    pub workers_per_replica: u32,
+    /// Requests that may wait; one more is refused and counts as failed.
+    pub queue_max: u32,
+    /// How long the work takes, without the calls to others.
+    pub service_time: ServiceTime,
+    /// Failures of its own, in parts per million.
+    pub error_ppm: u32,
+    /// Callers give up after this and count the request as failed.
+    pub timeout: Micros,
+    /// From being asked for until serving.
+    pub start_delay: Micros,
+    /// Spans it adds to a trace per request.
+    pub spans_per_request: u32,
+    /// What its worker does while it calls others.
+    pub while_calling: WhileCalling,
+    /// Whom it calls, one after the other, after its own work.
+    pub calls: Vec<Call>,
+}
+
+/// What a worker does while its request waits for a dependency.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhileCalling {
+    /// It serves others, as asynchronous servers do.
+    Release,
+    /// It waits too, as a thread per request does; a slow dependency then uses up the caller's capacity.
+    Hold,
+}
+
+/// One service may call another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// The position of the called service.
+    pub callee: usize,
+    /// How likely a request does so, in parts per million.
+    pub probability_ppm: u32,
+}

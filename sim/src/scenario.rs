@@ -1,0 +1,168 @@
+//! Scenarios.
+//!
+//! Answers what a run consists of: a plant, its workload, what people want, what goes wrong, and what is expected. A scenario
+//! is a file, so that an incident can be written down by somebody who does not write Rust. Expectations are envelopes rather
+//! than exact curves, because the next seed gives another curve.
+
+mod expect;
+mod raw;
+mod run;
+mod shipped;
+mod valid;
+
+use std::fmt;
+use std::path::Path;
+
+use homeostat_core::{Micros, OperatorCommand, ServiceName, Settings};
+use thiserror::Error;
+
+use crate::faults::ScheduledFault;
+use crate::plants::PlantSpec;
+use crate::workloads::Workload;
+
+pub use expect::{Expectation, Indicator, Measured, Miss};
+pub use run::{FaultSpan, Options, Perturbation, RunReport, run};
+pub use shipped::{SHIPPED, shipped};
+
+/// A valid scenario.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scenario {
+    /// Its name: the file's, without the ending.
+    pub name: String,
+    /// What it is about, in a sentence.
+    pub about: String,
+    /// How long it runs.
+    pub duration_s: u64,
+    /// The system.
+    pub plant: PlantSpec,
+    /// What people want of the loop.
+    pub settings: Settings,
+    pub(crate) names: Vec<ServiceName>,
+    pub(crate) workloads: Vec<Workload>,
+    pub(crate) faults: Vec<ScheduledFault>,
+    pub(crate) operator: Vec<OperatorAt>,
+    /// How long a change takes to reach the plant.
+    pub(crate) actuator_delay: Micros,
+    pub(crate) expectations: Vec<Expectation>,
+    /// Checkers that do not look.
+    pub(crate) without: Vec<String>,
+    pub(crate) liveness: Liveness,
+}
+
+/// A person says something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct OperatorAt {
+    pub(crate) at_s: u64,
+    pub(crate) command: OperatorCommand,
+}
+
+/// What is demanded once the faults are over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Liveness {
+    /// How long the loop may take to put things right.
+    pub grace_s: u64,
+    /// Changes it may still make afterwards.
+    pub actions_max: u32,
+    /// How often scaling may still turn round.
+    pub reversals_max: u32,
+}
+
+/// Why a scenario cannot be run.
+#[derive(Debug, Error)]
+pub enum ScenarioError {
+    /// The file could not be read.
+    #[error("cannot read {path}")]
+    Read {
+        /// Which file.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The text is not a scenario.
+    #[error("{name} is not a scenario: {problem}")]
+    Parse {
+        /// Which scenario.
+        name: String,
+        /// Where and what.
+        problem: String,
+    },
+    /// The text is a scenario that makes no sense.
+    #[error("{name} cannot be simulated:\n{problems}")]
+    Invalid {
+        /// Which scenario.
+        name: String,
+        /// Everything that is wrong with it.
+        problems: Problems,
+    },
+    /// There is no shipped scenario of this name.
+    #[error("there is no shipped scenario called {name}; there are {known}")]
+    Unknown {
+        /// The name.
+        name: String,
+        /// The names there are.
+        known: String,
+    },
+}
+
+impl Scenario {
+    /// Reads a scenario from a file.
+    pub fn from_path(path: &Path) -> Result<Scenario, ScenarioError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ScenarioError::Read { path: path.display().to_string(), source })?;
+        let name = path.file_stem().map_or_else(|| "scenario".into(), |stem| stem.to_string_lossy());
+        Scenario::parse(&name, &text)
+    }
+
+    /// Reads a scenario from text.
+    pub fn parse(name: &str, text: &str) -> Result<Scenario, ScenarioError> {
+        let raw: raw::RawScenario = serde_saphyr::from_str(text)
+            .map_err(|error| ScenarioError::Parse { name: name.to_owned(), problem: error.to_string() })?;
+        valid::validate(name, raw).map_err(|problems| ScenarioError::Invalid { name: name.to_owned(), problems })
+    }
+
+    /// The services, in the order in which reports show them.
+    pub fn names(&self) -> &[ServiceName] {
+        &self.names
+    }
+
+    /// The second from which on nothing is done to the system any more.
+    pub fn calm_from_s(&self) -> u64 {
+        let faults = self.faults.iter().map(|fault| fault.to_s);
+        let workloads = self.workloads.iter().map(|workload| workload.shape.shape().calm_from_s());
+        let people = self.operator.iter().map(|command| command.at_s);
+        faults.chain(workloads).chain(people).max().unwrap_or(0)
+    }
+
+    pub(crate) fn slow_above(&self) -> Vec<Micros> {
+        self.names.iter().map(|name| self.settings.objectives.of(name).latency_threshold).collect()
+    }
+}
+
+/// Everything that is wrong with a text, each with the path of its key.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Problems(Vec<(String, String)>);
+
+impl Problems {
+    pub(crate) fn add(&mut self, path: String, what: String) {
+        self.0.push((path, what));
+    }
+
+    /// Each problem's path and text.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(path, what)| (path.as_str(), what.as_str()))
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, (path, what)) in self.0.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "\n" };
+            write!(f, "{separator}  {path}: {what}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,206 @@
+//! Sensors.
+//!
+//! Answers which observations reach the loop, and when: the same indicators that the live pipeline takes, spoiled by
+//! whatever faults are active. A reading that does not arrive is not sent; it is never sent as zero.
+
+use homeostat_core::{Indicator, Millis, Observation, Seed, ServiceName, Signal, Stream, Target, Timestamp};
+
+use crate::conditions::{Conditions, Sensor};
+use crate::plants::{Readings, ServiceReadings, chance_bp};
+use crate::queue::SimTime;
+
+/// What is read of every service, in the order in which it is sent.
+const OF_SERVICES: [Indicator; 11] = [
+    Indicator::RequestsTotal,
+    Indicator::ErrorsTotal,
+    Indicator::SlowTotal,
+    Indicator::SpansReceivedTotal,
+    Indicator::SpansKeptTotal,
+    Indicator::SpansKeptByRuleTotal,
+    Indicator::LatencyP50,
+    Indicator::LatencyP99,
+    Indicator::Utilization,
+    Indicator::ReplicasReady,
+    Indicator::HeadProbability,
+];
+
+/// What the agent reads of itself.
+const OF_THE_AGENT: [Indicator; 3] =
+    [Indicator::SpansReceivedTotal, Indicator::SpansKeptTotal, Indicator::SpansKeptByRuleTotal];
+
+/// Batches that arrive later, each with its delay.
+pub(crate) type Late = Vec<(Millis, Vec<Observation>)>;
+
+/// All eyes on the world.
+pub(crate) struct Sensors {
+    names: Vec<ServiceName>,
+    /// Built once; cloning a signal copies no text.
+    signals: Vec<[Signal; OF_SERVICES.len()]>,
+    agent_signals: [Signal; OF_THE_AGENT.len()],
+    /// What a frozen sensor goes on saying.
+    frozen: Vec<Option<ServiceReadings>>,
+    frozen_agent: Option<[u64; OF_THE_AGENT.len()]>,
+    stream: Stream,
+}
+
+impl Sensors {
+    pub(crate) fn new(names: &[ServiceName], seed: Seed) -> Sensors {
+        let of =
+            |name: &ServiceName| OF_SERVICES.map(|indicator| Signal::new(Target::Service(name.clone()), indicator));
+        Sensors {
+            names: names.to_vec(),
+            signals: names.iter().map(of).collect(),
+            agent_signals: OF_THE_AGENT.map(|indicator| Signal::new(Target::Agent, indicator)),
+            frozen: vec![None; names.len()],
+            frozen_agent: None,
+            stream: seed.stream("world/sensors"),
+        }
+    }
+
+    /// What arrives now, and what arrives later.
+    pub(crate) fn read(
+        &mut self,
+        now: SimTime,
+        readings: &Readings,
+        conditions: &Conditions,
+    ) -> (Vec<Observation>, Late) {
+        let at = now.wall();
+        let mut fresh = Vec::with_capacity((self.names.len() + 1) * OF_SERVICES.len() + readings.calls.len());
+        let mut late = Late::new();
+        for index in 0..self.names.len() {
+            let sensor = conditions.services[index].sensor;
+            let values = self.service_values(index, &readings.services[index], sensor);
+            if self.arrives(sensor) {
+                let batch = destination(sensor, &mut fresh, &mut late);
+                self.send_service(index, values, at, batch);
+                self.send_calls(index, readings, at, batch);
+            }
+        }
+        let values = self.agent_values(readings, conditions.agent_sensor);
+        if self.arrives(conditions.agent_sensor) {
+            let batch = destination(conditions.agent_sensor, &mut fresh, &mut late);
+            for (signal, value) in self.agent_signals.iter().zip(values) {
+                batch.push(Observation::Measured { signal: signal.clone(), value, at });
+            }
+        }
+        (fresh, late)
+    }
+
+    fn arrives(&mut self, sensor: Sensor) -> bool {
+        !chance_bp(&mut self.stream, sensor.lost_bp)
+    }
+
+    fn service_values(&mut self, index: usize, now: &ServiceReadings, sensor: Sensor) -> ServiceReadings {
+        if !sensor.frozen {
+            self.frozen[index] = None;
+            return *now;
+        }
+        *self.frozen[index].get_or_insert(*now)
+    }
+
+    fn agent_values(&mut self, readings: &Readings, sensor: Sensor) -> [u64; OF_THE_AGENT.len()] {
+        let sum = |of: fn(&ServiceReadings) -> u64| readings.services.iter().map(of).sum();
+        let now = [
+            sum(|service| service.totals.spans_received),
+            sum(|service| service.totals.spans_kept),
+            sum(|service| service.totals.spans_kept_by_rule),
+        ];
+        if !sensor.frozen {
+            self.frozen_agent = None;
+            return now;
+        }
+        *self.frozen_agent.get_or_insert(now)
+    }
+
+    fn send_service(&self, index: usize, of: ServiceReadings, at: Timestamp, batch: &mut Vec<Observation>) {
+        let values = [
+            Some(of.totals.requests),
+            Some(of.totals.errors),
+            Some(of.totals.slow),
+            Some(of.totals.spans_received),
+            Some(of.totals.spans_kept),
+            Some(of.totals.spans_kept_by_rule),
+            of.p50_us,
+            of.p99_us,
+            of.utilization_bp,
+            Some(u64::from(of.replicas)),
+            Some(u64::from(of.head_ppm)),
+        ];
+        for (signal, value) in self.signals[index].iter().zip(values) {
+            if let Some(value) = value {
+                batch.push(Observation::Measured { signal: signal.clone(), value, at });
+            }
+        }
+    }
+
+    fn send_calls(&self, index: usize, readings: &Readings, at: Timestamp, batch: &mut Vec<Observation>) {
+        for calls in readings.calls.iter().filter(|calls| usize::from(calls.caller) == index && 0 < calls.total) {
+            batch.push(Observation::Called {
+                caller: self.names[index].clone(),
+                callee: self.names[usize::from(calls.callee)].clone(),
+                total: calls.total,
+                at,
+            });
+        }
+    }
+}
+
+/// Where readings of this sensor go: into the batch that arrives now, or into one that arrives later.
+fn destination<'a>(sensor: Sensor, fresh: &'a mut Vec<Observation>, late: &'a mut Late) -> &'a mut Vec<Observation> {
+    if sensor.late == Millis(0) {
+        return fresh;
+    }
+    late.push((sensor.late, Vec::new()));
+    let last = late.len() - 1;
+    &mut late[last].1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn readings(requests: u64) -> Readings {
+        let mut service = ServiceReadings::default();
+        service.totals.requests = requests;
+        Readings { services: vec![service], calls: Vec::new() }
+    }
+
+    fn requests(batch: &[Observation]) -> Option<u64> {
+        batch.iter().find_map(|observation| match observation {
+            Observation::Measured { signal, value, .. } if signal.indicator == Indicator::RequestsTotal => Some(*value),
+            _ => None,
+        })
+    }
+
+    /// Scenario: a sensor freezes, the world goes on, the sensor recovers.
+    /// Guarantees: the frozen value is repeated with new time stamps; afterwards the truth is seen again.
+    #[test]
+    fn a_frozen_sensor_repeats_itself_and_recovers() {
+        let mut sensors = Sensors::new(&[ServiceName::from("a")], Seed(1));
+        let mut conditions = Conditions::good(1);
+        let mut see =
+            |total, conditions: &Conditions| requests(&sensors.read(SimTime(0), &readings(total), conditions).0);
+        assert_eq!(see(10, &conditions), Some(10));
+        conditions.services[0].sensor.frozen = true;
+        assert_eq!(see(20, &conditions), Some(20));
+        assert_eq!(see(30, &conditions), Some(20));
+        conditions.services[0].sensor.frozen = false;
+        assert_eq!(see(40, &conditions), Some(40));
+    }
+
+    /// Scenario: all readings of a service are lost; then all are late.
+    /// Guarantees: lost means absent, not zero; late means handed over with their delay and their true time.
+    #[test]
+    fn lost_is_absent_and_late_keeps_its_time() {
+        let mut sensors = Sensors::new(&[ServiceName::from("a")], Seed(1));
+        let mut conditions = Conditions::good(1);
+        conditions.services[0].sensor.lost_bp = 10_000;
+        assert_eq!(requests(&sensors.read(SimTime(0), &readings(5), &conditions).0), None);
+        conditions.services[0].sensor = Sensor { late: Millis(4000), ..Sensor::default() };
+        let now = SimTime::from_secs(9);
+        let (fresh, late) = sensors.read(now, &readings(5), &conditions);
+        assert_eq!(requests(&fresh), None);
+        assert_eq!(late[0].0, Millis(4000));
+        assert!(matches!(&late[0].1[0], Observation::Measured { at, .. } if *at == now.wall()));
+    }
+}

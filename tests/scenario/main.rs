@@ -1,0 +1,129 @@
+//! Behaviour over time.
+//!
+//! Answers whether the loop, in every shipped scenario, keeps its promises and stays within the expected envelopes, for a
+//! few fixed seeds. The thousand moved-about days are run from the command line, in release.
+
+use homeostat_core::Seed;
+use homeostat_sim::swarm::{SwarmPlan, swarm};
+use homeostat_sim::{DigestScope, Keep, Options, SHIPPED, Scenario, run, shipped};
+
+fn options() -> Options {
+    Options { digest: DigestScope::Effects, ..Options::default() }
+}
+
+/// Runs a shipped scenario with a few seeds and fails with everything that went wrong.
+fn check(name: &str) {
+    let scenario = shipped(name).unwrap_or_else(|error| panic!("{error}"));
+    for seed in [1, 2, 3] {
+        let report = run(&scenario, Seed(seed), &options());
+        let complaints: Vec<String> = report.complaints.iter().map(ToString::to_string).collect();
+        let misses: Vec<String> = report.misses().map(ToString::to_string).collect();
+        assert!(report.is_good(), "{}\n{}\n{}", report.command(), complaints.join("\n"), misses.join("\n"));
+    }
+}
+
+/// Scenario: five services on an ordinary quarter of an hour.
+/// Guarantees: nothing is wrong, and the loop does not look for something to do.
+#[test]
+fn a_healthy_system_is_left_alone() {
+    check("steady_state");
+}
+
+/// Scenario: the catalogue's work takes three times as long.
+/// Guarantees: scaling relieves it, the objective holds, and capacity is given back afterwards.
+#[test]
+fn a_starved_service_is_repaired_by_scaling() {
+    check("starved_service");
+}
+
+/// Scenario: three times the traffic from one second to the next.
+/// Guarantees: the loop follows and comes to rest at the new level.
+#[test]
+fn a_step_in_traffic_is_followed() {
+    check("traffic_step");
+}
+
+/// Scenario: five times the traffic while only so many spans may be kept.
+/// Guarantees: the span budget holds on average, and sampling recovers afterwards.
+#[test]
+fn a_burst_stays_within_the_span_budget() {
+    check("burst_under_budget");
+}
+
+/// Scenario: payments fail by themselves.
+/// Guarantees: people are told, and nothing is scaled that scaling cannot cure.
+#[test]
+fn a_failing_dependency_is_reported_and_not_scaled() {
+    check("failing_dependency");
+}
+
+/// Scenario: a service is starved and no actuator answers for five minutes.
+/// Guarantees: nothing is done twice, nothing is lost, and the objective is met once answers arrive again.
+#[test]
+fn lost_reports_do_no_harm() {
+    check("lost_reports");
+}
+
+/// Scenario: all readings are lost while a service is starved.
+/// Guarantees: the loop says it is blind and changes nothing until it can see.
+#[test]
+fn a_blind_loop_keeps_its_hands_still() {
+    check("blind_sensors");
+}
+
+/// Scenario: the agent dies in the middle of a repair and comes back with its checkpoint.
+/// Guarantees: open trials are taken up again and no promise is broken.
+#[test]
+fn a_crash_in_mid_trial_is_survived() {
+    check("crash_in_trial");
+}
+
+/// Scenario: a person holds the agent in the middle of a repair.
+/// Guarantees: nothing changes until the person lets it go.
+#[test]
+fn the_kill_switch_stops_everything() {
+    check("kill_switch");
+}
+
+/// Scenario: the same seed twice, and another seed, with every record in the digest.
+/// Guarantees: equal seeds give byte-identical journals, different seeds do not.
+#[test]
+fn a_seed_decides_a_run() {
+    let scenario = shipped("starved_service").unwrap();
+    let options = Options { digest: DigestScope::Records, ..options() };
+    let digest = |seed| run(&scenario, Seed(seed), &options).digest;
+    assert_eq!(digest(1), digest(1));
+    assert_ne!(digest(1), digest(2));
+}
+
+/// Scenario: the event log of a run is fed to a fresh loop.
+/// Guarantees: it writes the same journal.
+#[test]
+fn a_recorded_run_replays_to_the_same_journal() {
+    use homeostat_control::ControlLoop;
+    use homeostat_core::Command;
+    let options = Options { keep: Keep::RecordsAndEvents, ..options() };
+    let report = run(&shipped("starved_service").unwrap(), Seed(1), &options);
+    let mut fresh = ControlLoop::new(homeostat_policies::CATALOGUE);
+    let commands = report.events.iter().flat_map(|(now, event)| fresh.handle(*now, event.clone()));
+    let replayed = commands.filter_map(|command| match command {
+        Command::Record(record) => Some(*record),
+        Command::Effect(_) => None,
+    });
+    assert!(replayed.eq(report.records));
+}
+
+/// Scenario: every shipped scenario, moved about by two seeds.
+/// Guarantees: no promise is broken, and a swarm's result does not depend on how many threads ran it.
+#[test]
+fn moved_scenarios_keep_every_promise() {
+    let scenarios: Vec<Scenario> = SHIPPED.iter().map(|(name, _)| shipped(name).unwrap()).collect();
+    let plan = SwarmPlan::usual(&scenarios, 2);
+    let report = swarm(&plan, &|_| {});
+    for failure in &report.failures {
+        eprintln!("{}: {}", failure.command, failure.problem);
+    }
+    assert_eq!(report.failed, 0);
+    let alone = SwarmPlan { threads: std::num::NonZeroUsize::new(1), ..SwarmPlan::usual(&scenarios, 2) };
+    assert_eq!(swarm(&alone, &|_| {}), report);
+}

@@ -11,7 +11,7 @@ mod common;
 
 use std::error::Error as _;
 
-use common::{acting, checkpoint, counts, events, quiet};
+use common::{acting, bulk, checkpoint, events, quiet};
 use homeostat_adapters::journal::wire;
 use homeostat_core::{Event, Timestamp};
 use proptest::prelude::*;
@@ -38,7 +38,7 @@ fn entries_survive_the_round_trip() {
     assert_eq!(wire::encode_record(&record), wire::encode_record(&acting(18, 3)));
 
     let mut full = checkpoint(18);
-    full.counts = counts(5);
+    full.bulk = bulk(5);
     full.trials = vec![common::open_trial(3)];
     assert_eq!(wire::decode_checkpoint(&wire::encode_checkpoint(&full)).unwrap(), full);
     assert_eq!(wire::encode_checkpoint(&full), wire::encode_checkpoint(&full.clone()));

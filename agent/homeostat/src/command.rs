@@ -4,6 +4,7 @@
 //! journal, the loop or the harness, and writes the answer for people or for scripts.
 
 mod check;
+mod demo;
 mod journal;
 mod look;
 mod print;
@@ -65,6 +66,9 @@ pub(crate) enum CommandError {
     /// An event log cannot be read.
     #[error(transparent)]
     EventLog(#[from] homeostat_adapters::journal::EventLogError),
+    /// The demo could not be shown.
+    #[error(transparent)]
+    Demo(crate::demo::DemoError),
     /// There is no such scenario, or it makes no sense.
     #[error(transparent)]
     Scenario(ScenarioError),
@@ -124,7 +128,7 @@ pub(crate) fn perform(cli: Cli) -> ExitCode {
 fn dispatch(command: Command, out: &mut dyn Write) -> Result<Answer, CommandError> {
     match command {
         Command::Run(args) => run::run(args, out),
-        Command::Demo => Err(CommandError::Unknown("this build has no demo".to_owned())),
+        Command::Demo => demo::demo(),
         Command::Check(args) => check::check(args, out),
         Command::Status(args) => look::status(args, out),
         Command::Explain(args) => look::explain(args, out),

@@ -137,7 +137,7 @@ impl Drop for Scratch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use homeostat_core::{Event, Settings, Timestamp};
+    use homeostat_core::{Event, Timestamp};
 
     fn log_of_a_quiet_minute() -> EventLog {
         let mut entries = vec![(Timestamp(1_000), Event::Reconfigured(Box::default()))];

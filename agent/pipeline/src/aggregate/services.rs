@@ -176,6 +176,8 @@ impl Services {
 mod tests {
     use super::*;
 
+    use homeostat_core::Signal;
+
     /// Scenario: a service is heard once, then only time passes.
     /// Guarantees: it is observed for thirty seconds and then left out; a new sign of life brings it back.
     #[test]
@@ -200,7 +202,8 @@ mod tests {
         let expected = Observation::new(Target::Service("cart".into()), Indicator::Utilization, 7000, Timestamp(1));
         assert!(services.observe(Timestamp(1)).contains(&expected));
         let again = services.observe(Timestamp(2));
-        let said = |o: &Observation| matches!(o, Observation::Measured { signal, .. } if signal.indicator == Indicator::Utilization);
+        let is_utilization = |signal: &Signal| signal.indicator == Indicator::Utilization;
+        let said = |o: &Observation| matches!(o, Observation::Measured { signal, .. } if is_utilization(signal));
         assert!(!again.iter().any(said));
     }
 

@@ -4,6 +4,8 @@
 //! on one core, and says where the time goes. A harness of its own is used because the figure is one long run, not many
 //! short ones.
 
+#![expect(clippy::disallowed_methods, reason = "it measures real time")]
+
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 

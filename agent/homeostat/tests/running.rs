@@ -1,8 +1,10 @@
 //! A running agent, as telemetry, operators and strangers meet it.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on must stop loudly")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on must stop loudly")]
 
 mod common;
+
+use std::time::Duration;
 
 use common::scale_endpoint::ScaleEndpoint;
 use common::{Running, ended, eventually, exchange, homeostat, manifest, stderr, stdout, traces};
@@ -118,7 +120,7 @@ fn strangers_cannot_steer() {
 /// Guarantees: the agent asks; nothing is done before the answer; approved, it is done once and can be explained.
 #[test]
 fn an_approved_action_is_done_once_and_explained() {
-    let (dir, endpoint) = (tempfile::tempdir().unwrap(), ScaleEndpoint::start(2, 0.95));
+    let (dir, endpoint) = (tempfile::tempdir().unwrap(), ScaleEndpoint::start(Duration::ZERO));
     let agent = Running::start(dir.path(), &scaling(&endpoint, "Approve"));
     let id = eventually("a question", || {
         drop(agent.send_request("shop", 1, false));
@@ -169,7 +171,7 @@ fn a_reload_keeps_the_last_good_manifest() {
 }
 
 fn scaling(endpoint: &ScaleEndpoint, autonomy: &str) -> String {
-    let url = endpoint.url();
+    let url = endpoint.url(0);
     manifest(&format!(
         "  automation:
     scaling: {autonomy}
@@ -181,4 +183,31 @@ fn scaling(endpoint: &ScaleEndpoint, autonomy: &str) -> String {
           max: 64
 "
     ))
+}
+
+/// Scenario: an agent is asked for its own spans, and another agent is its trace exporter.
+/// Guarantees: the other one receives spans; without an exporter the wish is refused with 64 and the key to set.
+#[test]
+fn own_spans_are_sent_on_request() {
+    let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let receiver = Running::start(other.path(), &manifest(""));
+    let exporter = format!(
+        "  tracing:\n    exporters:\n      - type: otlp\n        endpoint: {}\n        protocol: grpc\n",
+        receiver.door("otlp_grpc")
+    );
+    let sender = Running::start_with(dir.path(), &manifest(&exporter), &["--self-tracing"]);
+    eventually("own spans", || (0 < receiver.status()["pipeline"]["spans_received"].as_u64()?).then_some(()));
+    assert_eq!(sender.stop(), Some(0));
+    let third = tempfile::tempdir().unwrap();
+    let file = third.path().join("manifest.yaml");
+    std::fs::write(&file, manifest("")).unwrap();
+    let refused = homeostat()
+        .args(["run", "--self-tracing", "--manifest"])
+        .arg(&file)
+        .arg("--state-dir")
+        .arg(third.path())
+        .output();
+    let refused = refused.unwrap();
+    assert_eq!(refused.status.code(), Some(64));
+    assert!(stderr(&refused).contains("spec.tracing.exporters"), "{}", stderr(&refused));
 }

@@ -137,10 +137,10 @@ impl Drop for Scratch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use homeostat_core::{Event, Settings, Timestamp};
+    use homeostat_core::{Event, Timestamp};
 
     fn log_of_a_quiet_minute() -> EventLog {
-        let mut entries = vec![(Timestamp(1_000), Event::Reconfigured(Box::new(Settings::default())))];
+        let mut entries = vec![(Timestamp(1_000), Event::Reconfigured(Box::default()))];
         entries.extend((1..60).map(|second| (Timestamp(second * 1000), Event::Tick)));
         let mut control = ControlLoop::new(homeostat_policies::CATALOGUE);
         let mut records = Vec::new();

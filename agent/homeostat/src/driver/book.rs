@@ -84,7 +84,7 @@ mod tests {
             seen.lock().expect("no panic while held").push(page.events.len());
             if attempts == 2 { Err("disk full".to_owned()) } else { Ok(()) }
         }));
-        let mut commit = |book: &mut Book| book.commit(Box::new(record_of_a_decision()), Checkpoint::default());
+        let commit = |book: &mut Book| book.commit(Box::new(record_of_a_decision()), Checkpoint::default());
         book.note(Timestamp(1), &Event::Tick);
         assert_eq!(commit(&mut book), Ok(()));
         book.note(Timestamp(2), &Event::Drain);

@@ -3,8 +3,8 @@
 //! Answers how an agent is started on free ports, asked and ended. Does not assert. Everything waits by looking again until a
 //! deadline, because a busy machine is slow and never wrong.
 
+#![expect(clippy::disallowed_methods, reason = "a process of its own is waited for in real time")]
 #![allow(dead_code, reason = "each test binary uses a part of this")]
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on must stop loudly")]
 
 pub(crate) mod scale_endpoint;
 
@@ -61,7 +61,17 @@ pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
+/// Does `work` again and again for about this long.
+#[expect(clippy::disallowed_methods, reason = "a real process is watched, so real time passes")]
+pub(crate) fn for_about(span: Duration, mut work: impl FnMut()) {
+    let until = Instant::now() + span;
+    while Instant::now() < until {
+        work();
+    }
+}
+
 /// Looks until `look` finds something.
+#[expect(clippy::disallowed_methods, reason = "a real process is watched, so real time passes")]
 pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + SOON;
     loop {
@@ -83,6 +93,11 @@ pub(crate) struct Running {
 impl Running {
     /// Starts an agent with `text` as its manifest and `dir` as its state directory, and waits until it is ready.
     pub(crate) fn start(dir: &Path, text: &str) -> Running {
+        Running::start_with(dir, text, &[])
+    }
+
+    /// The same with more arguments.
+    pub(crate) fn start_with(dir: &Path, text: &str, more: &[&str]) -> Running {
         std::fs::create_dir_all(dir).unwrap();
         let (manifest, doors) = (dir.join("manifest.yaml"), dir.join("doors.json"));
         std::fs::write(&manifest, text).unwrap();
@@ -93,6 +108,7 @@ impl Running {
             .arg(&manifest)
             .arg("--state-dir")
             .arg(dir)
+            .args(more)
             .stdout(log.try_clone().unwrap())
             .stderr(log)
             .spawn()
@@ -179,6 +195,7 @@ impl Drop for Running {
 }
 
 /// Traces of one server span each, in OTLP's JSON form.
+#[expect(clippy::disallowed_methods, reason = "spans carry wall-clock times")]
 pub(crate) fn traces(service: &str, requests: &[(u64, bool)]) -> Value {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos();
     let span = |&(id, failed): &(u64, bool)| {

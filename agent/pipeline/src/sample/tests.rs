@@ -232,7 +232,7 @@ fn adjusted_counts_estimate_what_was_received() {
             if head_sampled {
                 span.trace_state = "ot=th:8".into();
             }
-            if stream.next_u64() % 200 == 0 {
+            if stream.next_u64().is_multiple_of(200) {
                 span = failed(span);
             }
             bench.offer(number, service, &span);

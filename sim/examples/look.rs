@@ -7,6 +7,7 @@ fn main() {
     let perturbation = if a.get(3).is_some_and(|a| a == "p") { Perturbation::Bounded } else { Perturbation::None };
     let s = shipped(&a[1]).unwrap();
     let r = run(&s, Seed(seed), &Options { perturbation, ..Options::default() });
+    std::fs::write(format!("/tmp/{}.html", a[1]), homeostat_sim::report::html(&r)).unwrap();
     for f in &r.faults {
         println!("fault {f:?}");
     }

@@ -187,7 +187,7 @@ impl<'a> World<'a> {
     fn change_agent(&mut self, now: SimTime) {
         match (&self.agent, self.conditions.agent_down) {
             (Agent::Up(agent), true) => {
-                self.agent = Agent::Down(Box::new(agent.checkpoint(CheckpointScope::StateAndCounts)));
+                self.agent = Agent::Down(Box::new(agent.checkpoint(CheckpointScope::StateAndBulk)));
             }
             (Agent::Down(checkpoint), false) => {
                 let checkpoint = checkpoint.clone();

@@ -68,7 +68,7 @@ pub struct Recovered {
 pub struct Entry<'a> {
     /// The record.
     pub record: &'a TickRecord,
-    /// What the loop carries to the next tick. With empty `counts`, the last counts that were not empty stay valid.
+    /// What the loop carries to the next tick. Without bulk, the last that was written stays valid.
     pub checkpoint: &'a Checkpoint,
     /// What entered the loop since the last tick, the tick itself included, in order.
     pub events: &'a [(Timestamp, Event)],

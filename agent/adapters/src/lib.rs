@@ -5,8 +5,6 @@
 //! one crate rather than one per device because every door has the same duty: bounds, timeouts, and errors that say what
 //! to do.
 
-#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test"))]
-
 pub mod actuators;
 pub mod clock;
 pub mod journal;

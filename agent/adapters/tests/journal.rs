@@ -12,7 +12,7 @@ mod common;
 use std::fs;
 use std::path::Path;
 
-use common::{acting, checkpoint, commit, commit_with, counts, events, open_trial, quiet, troubled};
+use common::{acting, bulk, checkpoint, commit, commit_with, events, open_trial, quiet, troubled};
 use homeostat_adapters::journal::wire;
 use homeostat_adapters::{EventLog, Journal, JournalError, JournalReader, Retention};
 use homeostat_core::{ActionId, Event, IncidentId, Millis, TickNumber, TickRecord, Timestamp};
@@ -30,15 +30,15 @@ fn ticks(records: &[TickRecord]) -> Vec<u64> {
     records.iter().map(|record| record.tick.0).collect()
 }
 
-/// Scenario: a new journal, then a second life after three ticks, whose last two commits carried no counts.
-/// Guarantees: the first life has no past; the second recovers the last checkpoint, the last counts and the last time.
+/// Scenario: a new journal, then a second life after three ticks, whose last two commits carried no bulk.
+/// Guarantees: the first life has no past; the second recovers the last checkpoint, the last bulk and the last time.
 #[test]
 fn a_life_begins_where_the_last_one_ended() {
     let dir = tempdir().unwrap();
     let (mut journal, recovered) = Journal::open(dir.path(), Retention::default()).unwrap();
     assert_eq!((recovered.checkpoint, recovered.last, recovered.life), (None, None, 1));
     let mut first = checkpoint(1);
-    first.counts = counts(11);
+    first.bulk = bulk(11);
     commit_with(&mut journal, &quiet(1), &first).unwrap();
     commit(&mut journal, &quiet(2)).unwrap();
     commit(&mut journal, &quiet(3)).unwrap();
@@ -46,7 +46,7 @@ fn a_life_begins_where_the_last_one_ended() {
 
     let (journal, recovered) = Journal::open(dir.path(), Retention::default()).unwrap();
     let mut expected = checkpoint(3);
-    expected.counts = counts(11);
+    expected.bulk = bulk(11);
     assert_eq!(recovered.checkpoint, Some(expected));
     assert_eq!((recovered.last, recovered.life), (Some(Timestamp(3000)), 2));
     assert_eq!(ticks(&journal.records(None, 10).unwrap()), [1, 2, 3]);

@@ -111,6 +111,31 @@ fn a_second_agent_is_refused() {
     assert_eq!(journal.record(TickNumber(1)).unwrap(), Some(quiet(1)));
 }
 
+/// Scenario: a journal whose checkpoint was written in another form, by a program that is not this one.
+/// Guarantees: opening it names the checkpoint and what to do, and changes nothing: the program that wrote it still can.
+#[test]
+fn a_foreign_checkpoint_is_named() {
+    const STATE: redb::TableDefinition<'_, &str, &[u8]> = redb::TableDefinition::new("state");
+    let dir = tempdir().unwrap();
+    let path = closed_journal(dir.path());
+    let write = |bytes: &[u8]| {
+        let txn = redb::Database::open(&path).unwrap().begin_write().unwrap();
+        let before = txn.open_table(STATE).unwrap().insert("checkpoint", bytes).unwrap().unwrap().value().to_vec();
+        txn.commit().unwrap();
+        before
+    };
+    let right = write(&[9, 9, 9]);
+    let error = open(dir.path()).unwrap_err();
+    assert!(matches!(error, JournalError::Entry { .. }), "{error:?}");
+    assert!(
+        error.to_string().starts_with("the checkpoint in the journal ") && error.to_string().contains("move"),
+        "{error}"
+    );
+    write(&right);
+    let (_, recovered) = Journal::open(dir.path(), Retention::default()).unwrap();
+    assert_eq!((recovered.checkpoint, recovered.life), (Some(checkpoint(50)), 2));
+}
+
 /// A journal of some pages, closed.
 fn closed_journal(dir: &Path) -> std::path::PathBuf {
     let mut journal = open(dir).unwrap();

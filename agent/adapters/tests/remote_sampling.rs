@@ -11,13 +11,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use homeostat_adapters::remote_sampling::proto::{SamplingStrategyParameters, SamplingStrategyResponse};
+use homeostat_adapters::remote_sampling::proto::{
+    OneOperationSampling, OperationSampling, ProbabilisticSampling, SamplingStrategyParameters,
+    SamplingStrategyResponse,
+};
 use homeostat_adapters::{HeadSampling, RemoteSampling};
 use homeostat_core::{Indicator, Observation, SamplingProbability, ServiceName, Target, Timestamp};
 use opentelemetry::trace::{SpanKind, TraceId};
 use opentelemetry_http::hyper::HyperClient;
 use opentelemetry_sdk::runtime::Tokio;
 use opentelemetry_sdk::trace::{Sampler, SamplingDecision, ShouldSample};
+use prost::Message;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -137,6 +141,30 @@ async fn grpc_answers_as_http_does() {
     let status = ask_grpc(address, "shop", "/jaeger.api_v2.SamplingManager/Other").await.unwrap_err();
     assert_eq!(status.code(), tonic::Code::Unimplemented);
     doors.shutdown().await;
+}
+
+/// Scenario: question and answer as they lie on the wire, from the field numbers of the public protocol.
+/// Guarantees: the messages mean to somebody else's client what they mean to ours.
+#[test]
+fn messages_have_the_field_numbers_of_the_protocol() {
+    let question = SamplingStrategyParameters::decode(&b"\x0a\x04shop"[..]).unwrap();
+    assert_eq!(question.service_name, "shop");
+    let one_half = [[0x09].as_slice(), &0.5_f64.to_le_bytes()].concat();
+    let operation = [b"\x0a\x03buy\x12\x09".as_slice(), &one_half].concat();
+    let operations = [&one_half, b"\x1a\x10".as_slice(), &operation].concat();
+    let bytes = [b"\x12\x09".as_slice(), &one_half, b"\x22\x1b", &operations].concat();
+    let half = ProbabilisticSampling { sampling_rate: 0.5 };
+    let buy = OneOperationSampling { operation: "buy".into(), probabilistic_sampling: Some(half) };
+    let answer = SamplingStrategyResponse {
+        strategy_type: 0,
+        probabilistic_sampling: Some(half),
+        operation_sampling: Some(OperationSampling {
+            default_sampling_probability: 0.5,
+            per_operation_strategies: vec![buy],
+            ..OperationSampling::default()
+        }),
+    };
+    assert_eq!(answer.encode_to_vec(), bytes);
 }
 
 /// Scenario: two services ask, one over each protocol; a third does not.

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use homeostat_cognition as cognition;
 use homeostat_core::{
-    ActionId, Assessment, BasisPoints, Checkpoint, Command, Event, Generation, Knowledge, Millis, OperatorCommand,
-    Plan, Policy, PolicyView, Regime, Report, Settings, Snapshot, TickNumber, TickRecord, Timestamp,
+    ActionId, Assessment, BasisPoints, Bulk, Checkpoint, Command, Event, Generation, Knowledge, Millis,
+    OperatorCommand, Plan, Policy, PolicyView, Regime, Report, Settings, Snapshot, TickNumber, TickRecord, Timestamp,
 };
 use homeostat_decision as decision;
 use homeostat_execution::{Execution, Gate, Step};
@@ -132,10 +132,11 @@ impl Body {
     fn recover(&mut self, checkpoint: Checkpoint) -> Stimulus {
         self.settings = checkpoint.settings;
         self.settings_generation = checkpoint.settings_generation;
-        self.perception = Perception::recovered(checkpoint.counts);
+        let bulk = checkpoint.bulk.map(|bulk| *bulk).unwrap_or_default();
+        self.perception = Perception::recovered(bulk.counts);
         self.assessment = Arc::new(checkpoint.assessment);
         self.execution = Execution::recovered(checkpoint.trials, checkpoint.in_force, checkpoint.ledger);
-        self.knowledge = checkpoint.knowledge;
+        self.knowledge = Knowledge { baselines: bulk.baselines, ..checkpoint.knowledge };
         self.held = checkpoint.held;
         self.must_ask_world = true;
         self.tick = checkpoint.tick;
@@ -251,10 +252,8 @@ impl Body {
     }
 
     pub(crate) fn checkpoint(&self, scope: CheckpointScope) -> Checkpoint {
-        let counts = match scope {
-            CheckpointScope::State => Default::default(),
-            CheckpointScope::StateAndCounts => self.perception.counts().clone(),
-        };
+        let (generation, efficacy) = (self.knowledge.generation, self.knowledge.efficacy.clone());
+        let bulk = || Bulk { counts: self.perception.counts().clone(), baselines: self.knowledge.baselines.clone() };
         Checkpoint {
             tick: self.tick,
             next_action: self.next_action,
@@ -262,9 +261,9 @@ impl Body {
             assessment: (*self.assessment).clone(),
             trials: self.execution.trials().to_vec(),
             ledger: self.execution.ledger().clone(),
-            knowledge: self.knowledge.clone(),
+            knowledge: Knowledge { generation, efficacy, baselines: Default::default() },
             in_force: self.execution.in_force().clone(),
-            counts,
+            bulk: (scope == CheckpointScope::StateAndBulk).then(|| Box::new(bulk())),
             settings: self.settings.clone(),
             settings_generation: self.settings_generation,
         }

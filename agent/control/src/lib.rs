@@ -23,13 +23,13 @@ use crate::machine::{Machine, Moment, Stimulus};
 /// Steps of the machine that one event may cause: five rooms, and the way in and out.
 const STEPS_PER_EVENT_MAX: usize = 7;
 
-/// Whether a checkpoint carries the long windows, which are large and change slowly.
+/// Whether a checkpoint carries its bulk, which is large and changes slowly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CheckpointScope {
-    /// Everything but the request counts.
+    /// Everything but the bulk.
     State,
     /// Everything.
-    StateAndCounts,
+    StateAndBulk,
 }
 
 /// The loop.

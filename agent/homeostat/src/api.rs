@@ -18,12 +18,13 @@ use axum::http::{HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router, middleware};
-use homeostat_adapters::{JournalReader, SystemClock};
+use homeostat_adapters::{JournalError, JournalReader, SystemClock};
 use homeostat_core::{ActionId, OperatorCommand, Regime, TickNumber, TickRecord, Timestamp, TrialStage};
 use serde::{Deserialize, Serialize};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::cli::Subject;
+use crate::command::with_causes;
 use crate::data_plane::{Aggregates, DataPlane};
 use crate::doors::OpenDoors;
 use crate::journal_at_rest::{explain, newest};
@@ -163,7 +164,7 @@ async fn journal(
 ) -> Result<Json<Vec<TickRecord>>, Refusal> {
     let limit = query.limit.unwrap_or(RECORDS_DEFAULT).clamp(1, RECORDS_MAX);
     let since = query.since_ms.map(|span| Timestamp(state.clock.now().0.saturating_sub(span)));
-    let records = in_background(move || newest(&state.journal, limit, since)).await?;
+    let records = from_journal(|| newest(&state.journal, limit, since)).await?;
     Ok(Json(records))
 }
 
@@ -180,7 +181,7 @@ async fn explanation(
     Query(query): Query<ExplainQuery>,
 ) -> Result<Response, Refusal> {
     let subject = Subject::parse(&id).map_err(|why| Refusal(StatusCode::BAD_REQUEST, format!("{id}: {why}")))?;
-    let found = in_background(move || explain(&state.journal, subject)).await?;
+    let found = from_journal(|| explain(&state.journal, subject)).await?;
     let unknown = || Refusal(StatusCode::NOT_FOUND, format!("the journal knows nothing of {subject}"));
     let explanation = found.ok_or_else(unknown)?;
     if query.form.as_deref() != Some("text") {
@@ -191,13 +192,16 @@ async fn explanation(
     Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response())
 }
 
-/// The journal blocks, so it is read beside the tasks that must not.
-async fn in_background<T: Send + 'static>(
-    read: impl FnOnce() -> Result<T, homeostat_adapters::JournalError> + Send + 'static,
-) -> Result<T, Refusal> {
-    let broken = |why: String| Refusal(StatusCode::INTERNAL_SERVER_ERROR, why);
-    let answer = tokio::task::spawn_blocking(read).await.map_err(|error| broken(error.to_string()))?;
-    answer.map_err(|error| broken(error.to_string()))
+/// Answers from the journal at once. Reading blocks a thread of the runtime each; two leave the others to the data plane, and
+/// whoever comes third waits.
+const JOURNAL_READS_MAX: usize = 2;
+
+static JOURNAL_READS: Semaphore = Semaphore::const_new(JOURNAL_READS_MAX);
+
+async fn from_journal<T>(read: impl FnOnce() -> Result<T, JournalError>) -> Result<T, Refusal> {
+    let _place = JOURNAL_READS.acquire().await.expect("the semaphore is never closed");
+    let broken = |error: JournalError| Refusal(StatusCode::INTERNAL_SERVER_ERROR, with_causes(&error));
+    tokio::task::block_in_place(read).map_err(broken)
 }
 
 /// What a steering request is answered.

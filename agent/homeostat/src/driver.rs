@@ -26,7 +26,7 @@ pub(crate) use sampler::{Sampler, plan};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use homeostat_adapters::SystemClock;
 use homeostat_control::CheckpointScope;
@@ -216,7 +216,7 @@ impl Driver {
     }
 
     fn tick(&mut self) {
-        let began = (SystemTime::now(), Instant::now());
+        let began = (self.outlook.spans.now(), Instant::now());
         let seen = (self.perceive)(self.clock.now());
         if !seen.is_empty() {
             self.absorb(Event::Observed(seen));
@@ -254,7 +254,7 @@ impl Driver {
     /// Writes a record durably. Returns whether it is on disk; if it is not, the loop is put on hold.
     fn keep(&mut self, record: Box<TickRecord>, events: &mut VecDeque<Event>) -> bool {
         let scope = match self.counts_in_every_checkpoint || record.tick.0.is_multiple_of(COUNTS_EVERY_TICKS) {
-            true => CheckpointScope::StateAndCounts,
+            true => CheckpointScope::StateAndBulk,
             false => CheckpointScope::State,
         };
         let checkpoint = self.mind.control().checkpoint(scope);

@@ -20,11 +20,14 @@ use tokio::sync::watch;
 
 use crate::data_plane::{Aggregates, DataPlane, Exported, Red, Stats};
 use crate::view::{Durations, EffectKind, LoopView, Trouble, VERDICTS};
+use exposition::Exposition;
 use exposition::Kind::{Counter, Gauge};
-use exposition::{Exposition, Kind};
 
 /// Services with a series of their own. A host runs tens; beyond this the rest is one series, `_other`.
 const SERVICES_MAX: usize = 200;
+
+/// One family: its name, its help, and how its value is read.
+type Read<T> = (&'static str, &'static str, fn(&T) -> u64);
 
 /// What is read at a scrape.
 #[derive(Clone)]
@@ -63,7 +66,7 @@ fn render(view: &LoopView, aggregates: &Aggregates, stats: &Stats, journal_bytes
 
 fn requests(page: &mut Exposition, aggregates: &Aggregates) {
     let services = bounded(aggregates);
-    let counts: [(&str, &str, fn(&Red) -> u64); 3] = [
+    let counts: [Read<Red>; 3] = [
         ("homeostat_requests_total", "Requests received by each service, before sampling.", |red| red.requests),
         ("homeostat_request_errors_total", "Requests that failed, before sampling.", |red| red.errors),
         ("homeostat_request_slow_total", "Requests slower than the latency objective.", |red| red.slow),
@@ -98,11 +101,12 @@ fn latencies(page: &mut Exposition, view: &LoopView) {
         return;
     };
     let services: Vec<&ServiceName> = record.snapshot.services().take(SERVICES_MAX).collect();
-    let gauges: [(&'static str, &str, &[(Indicator, &str)], f64); 3] = [
+    type Gauges = (&'static str, &'static str, &'static [(Indicator, &'static str)], f64);
+    let gauges: [Gauges; 3] = [
         (
             "homeostat_request_latency_seconds",
-            "Latency quantiles of the last interval.",
-            &[(Indicator::LatencyP50, "0.5"), (Indicator::LatencyP99, "0.99")],
+            "Latency percentiles of the last interval.",
+            &[(Indicator::LatencyP50, "50"), (Indicator::LatencyP99, "99")],
             1e6,
         ),
         ("homeostat_utilization_ratio", "Share of capacity in use.", &[(Indicator::Utilization, "")], 1e4),
@@ -111,11 +115,11 @@ fn latencies(page: &mut Exposition, view: &LoopView) {
     for (name, help, indicators, scale) in gauges {
         let mut family = page.family(name, Gauge, help);
         for service in &services {
-            for (indicator, quantile) in indicators {
+            for (indicator, percentile) in indicators {
                 let reading = record.snapshot.reading(&Target::Service((*service).clone()), *indicator);
                 let Some(value) = reading.fresh() else { continue };
                 let mut labels = vec![("service", service.as_str())];
-                labels.extend((!quantile.is_empty()).then_some(("quantile", *quantile)));
+                labels.extend((!percentile.is_empty()).then_some(("percentile", *percentile)));
                 family.sample(&labels, value as f64 / scale);
             }
         }
@@ -151,14 +155,14 @@ fn data_plane(page: &mut Exposition, stats: &Stats) {
 }
 
 fn exporters(page: &mut Exposition, stats: &Stats) {
-    let counts: [(&'static str, Kind, &str, fn(&Exported) -> u64); 4] = [
-        ("homeostat_export_items_total", Counter, "Items the destination accepted.", |out| out.items_exported),
-        ("homeostat_export_failures_total", Counter, "Export attempts that failed.", |out| out.failures),
-        ("homeostat_export_queue_items", Gauge, "Items waiting or being sent.", |out| out.items_queued),
-        ("homeostat_export_queue_bytes", Gauge, "Bytes waiting or being sent.", |out| out.queue_bytes),
+    let counts: [Read<Exported>; 4] = [
+        ("homeostat_export_items_total", "Items the destination accepted.", |out| out.items_exported),
+        ("homeostat_export_failures_total", "Export attempts that failed.", |out| out.failures),
+        ("homeostat_export_queue_items", "Items waiting or being sent.", |out| out.items_queued),
+        ("homeostat_export_queue_bytes", "Bytes waiting or being sent.", |out| out.queue_bytes),
     ];
-    for (name, kind, help, read) in counts {
-        let mut family = page.family(name, kind, help);
+    for (name, help, read) in counts {
+        let mut family = page.family(name, if name.ends_with("_total") { Counter } else { Gauge }, help);
         for out in &stats.exporters {
             family.sample(&[("exporter", &out.name)], read(out));
         }

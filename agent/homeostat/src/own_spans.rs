@@ -52,6 +52,12 @@ impl OwnSpans {
         Ok(OwnSpans { tracing: Some((provider, tracer)) })
     }
 
+    /// Now, as the beginning of a span. Wall-clock time, because spans are compared with those of other programs.
+    #[expect(clippy::disallowed_methods, reason = "a span's times are wall-clock times by their definition")]
+    pub(crate) fn now(&self) -> SystemTime {
+        SystemTime::now()
+    }
+
     /// One tick, from `began` until now.
     pub(crate) fn tick(&self, began: SystemTime, record: &TickRecord) {
         let attributes = vec![

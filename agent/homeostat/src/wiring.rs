@@ -274,7 +274,6 @@ impl RunningAgent {
         if let Ok(remote_sampling) = Arc::try_unwrap(self.remote_sampling) {
             remote_sampling.shutdown().await;
         }
-        let spans = self.spans;
-        drop(tokio::task::spawn_blocking(move || spans.finish()).await);
+        tokio::task::block_in_place(|| self.spans.finish());
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Answers whether each way of ending has its exit code and says what to do next.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on must stop loudly")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on must stop loudly")]
 
 mod common;
 

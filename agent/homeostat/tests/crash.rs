@@ -2,59 +2,47 @@
 //!
 //! Answers whether the journal, and what was done outside, survive `kill -9` at any moment.
 
-#![expect(clippy::disallowed_methods, reason = "the moment of a crash is a moment in real time")]
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on must stop loudly")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on must stop loudly")]
 
 mod common;
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use common::scale_endpoint::ScaleEndpoint;
-use common::{Running, eventually, homeostat, manifest, stdout};
+use common::{Running, eventually, for_about, homeostat, manifest, stdout};
 use serde_json::Value;
 
 /// Times the agent is killed.
 const KILLS: u64 = 5;
 
-/// Scenario: under load, with a service that wants scaling, the agent is killed five times at odd moments and started again.
+/// Services that become too busy one after the other, four a second, so that some action is under way at every kill.
+const SERVICES: u32 = 120;
+
+/// Scenario: under load, with services that want scaling, the agent is killed five times at odd moments and started again.
 /// Guarantees: every tick that was ever shown is in the journal, ticks have no gap, no request id reaches the outside twice,
 /// and each life replays byte for byte.
 #[test]
 fn nothing_is_lost_and_nothing_is_done_twice() {
-    let (dir, endpoint) = (tempfile::tempdir().unwrap(), ScaleEndpoint::start(1, 0.95));
-    let text = manifest(&format!(
-        "  automation:
-    scaling: Act
-    services:
-      shop:
-        scale:
-          url: {}
-          min: 1
-          max: 1000000
-  guards:
-    perTarget: {{ actions: 1000, within: 10m }}
-    scaling: {{ actions: 1000, within: 1m }}
-    global: {{ actions: 1000, within: 1m }}
-",
-        endpoint.url()
-    ));
+    let (dir, endpoint) = (tempfile::tempdir().unwrap(), ScaleEndpoint::start(Duration::from_millis(250)));
+    let text = scaling(&endpoint);
     let mut shown = 0;
     let mut sent = 0;
     for kill in 0..KILLS {
         let agent = Running::start(dir.path(), &text);
         assert_eq!(agent.status()["agent"]["life"], kill + 1);
         // The moments are spread over two ticks; which one it is does not matter, so nothing depends on how exact it is.
-        let until = Instant::now() + Duration::from_millis(1200 + kill * 377 % 2000);
-        while Instant::now() < until {
+        for_about(Duration::from_millis(1200 + kill * 377 % 2000), || {
             sent += u64::from(agent.send_request("shop", sent, sent % 50 == 0).is_ok());
             shown = agent.try_status().and_then(|status| status["tick"].as_u64()).unwrap_or(shown).max(shown);
-        }
+        });
         agent.kill();
     }
     let agent = Running::start(dir.path(), &text);
-    eventually("an action", || (!endpoint.requests().is_empty()).then_some(()));
+    let before = endpoint.requests().len();
+    assert!(5 < before, "too little was under way when the agent was killed: {before} requests");
+    eventually("another action", || (before < endpoint.requests().len()).then_some(()));
     eventually("the last life's ticks", || (shown + 2 < agent.status()["tick"].as_u64()?).then_some(()));
     assert_eq!(agent.stop(), Some(0));
 
@@ -67,6 +55,18 @@ fn nothing_is_lost_and_nothing_is_done_twice() {
     let text = stdout(&replay);
     assert_eq!(replay.status.code(), Some(0), "{text}");
     assert_eq!(text.matches("identical").count() as u64, KILLS + 1, "{text}");
+}
+
+fn scaling(endpoint: &ScaleEndpoint) -> String {
+    let service = |number: u32| {
+        let url = endpoint.url(number);
+        format!("      shop-{number}:\n        scale: {{ url: \"{url}\", min: 1, max: 1000 }}\n")
+    };
+    let services: String = (0..SERVICES).map(service).collect();
+    let budget = "{ actions: 1000, within: 1m }";
+    manifest(&format!(
+        "  automation:\n    scaling: Act\n    services:\n{services}  guards:\n    scaling: {budget}\n    global: {budget}\n"
+    ))
 }
 
 fn ticks(dir: &Path) -> Vec<u64> {

@@ -1,8 +1,10 @@
 //! A running agent, as telemetry, operators and strangers meet it.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on must stop loudly")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on must stop loudly")]
 
 mod common;
+
+use std::time::Duration;
 
 use common::scale_endpoint::ScaleEndpoint;
 use common::{Running, ended, eventually, exchange, homeostat, manifest, stderr, stdout, traces};
@@ -118,7 +120,7 @@ fn strangers_cannot_steer() {
 /// Guarantees: the agent asks; nothing is done before the answer; approved, it is done once and can be explained.
 #[test]
 fn an_approved_action_is_done_once_and_explained() {
-    let (dir, endpoint) = (tempfile::tempdir().unwrap(), ScaleEndpoint::start(2, 0.95));
+    let (dir, endpoint) = (tempfile::tempdir().unwrap(), ScaleEndpoint::start(Duration::ZERO));
     let agent = Running::start(dir.path(), &scaling(&endpoint, "Approve"));
     let id = eventually("a question", || {
         drop(agent.send_request("shop", 1, false));
@@ -169,7 +171,7 @@ fn a_reload_keeps_the_last_good_manifest() {
 }
 
 fn scaling(endpoint: &ScaleEndpoint, autonomy: &str) -> String {
-    let url = endpoint.url();
+    let url = endpoint.url(0);
     manifest(&format!(
         "  automation:
     scaling: {autonomy}

@@ -130,7 +130,7 @@ pub struct Cardinality {
 }
 
 impl Default for Cardinality {
-    /// A large shop's worth; at about 3 kB a series this stays below 100 MB when all bounds are reached by normal names.
+    /// A large shop's worth; at about 2 kB a series, all bounds together stay near 100 MB.
     fn default() -> Self {
         Cardinality { services_max: 500, operations_per_service_max: 100, edges_max: 5000, pending_calls_max: 100_000 }
     }

@@ -22,11 +22,14 @@ use crate::views::{LogsView, MetricsView, ResourceView, ScopeView, TracesView};
 
 /// Why a request is refused as a whole. Each protocol has its own error for each.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Refusal {
+pub enum Refusal {
     /// Not a message of its kind.
     Malformed(String),
     /// Above the limit.
-    TooLarge { limit: usize },
+    TooLarge {
+        /// In bytes.
+        limit: usize,
+    },
     /// No room; come back later.
     Overload(&'static str),
     /// The body took too long.
@@ -59,11 +62,11 @@ impl fmt::Display for Refusal {
 
 /// What was taken in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Accepted {
+pub struct Accepted {
     /// Items refused one by one.
-    pub(crate) rejected: u64,
+    pub rejected: u64,
     /// What was wrong with the first of them.
-    pub(crate) message: String,
+    pub message: String,
 }
 
 /// The data plane's state, shared by doors, sweeper and exporters.

@@ -33,5 +33,6 @@ pub use config::{
     BufferConfig, Cardinality, ExportProtocol, ExportSignals, ExporterConfig, Limits, PipelineConfig, Telemetry,
 };
 pub use export::ExporterError;
+pub use intake::{Accepted, Refusal};
 pub use pipeline::{Pipeline, StartError};
 pub use stats::{Due, ExporterStats, Lost, PipelineStats, Refused, Rule, Unsampled};

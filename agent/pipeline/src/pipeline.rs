@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use homeostat_core::{Indicator, Observation, SamplingPlan, Target, Timestamp};
 use thiserror::Error;
 use tokio::sync::watch;
@@ -15,9 +16,9 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, timeout_at};
 
 use crate::aggregate::AggregateReport;
-use crate::config::PipelineConfig;
+use crate::config::{PipelineConfig, Telemetry};
 use crate::export::ExporterError;
-use crate::intake::Intake;
+use crate::intake::{Accepted, Intake, Refusal};
 use crate::receive::{Door, GrpcDoor, HttpDoor, Listener};
 use crate::stats::PipelineStats;
 
@@ -28,7 +29,7 @@ const SWEEP_INTERVAL: Duration = Duration::from_millis(100);
 #[derive(Debug, Error)]
 pub enum StartError {
     /// An address cannot be listened on.
-    #[error("cannot listen for OTLP over {protocol} on {address}: {source}; {}", advice(.source))]
+    #[error("cannot listen for OTLP over {protocol} on {address}; {}", advice(.source))]
     Bind {
         /// `gRPC` or `HTTP`.
         protocol: &'static str,
@@ -101,6 +102,16 @@ impl Pipeline {
     /// The plan in force.
     pub fn plan(&self) -> Arc<SamplingPlan> {
         self.intake.plan.load_full()
+    }
+
+    /// Takes in a request made inside this process, such as spans of kernel facts, as if it had come through a door.
+    pub fn ingest(&self, kind: Telemetry, request: &Bytes) -> Result<Accepted, Refusal> {
+        let taken = self.intake.take(kind, request);
+        self.intake.counters.requests.add(1);
+        if let Err(refusal) = &taken {
+            self.intake.counters.refused.add(refusal.reason(), 1);
+        }
+        taken
     }
 
     /// What the control plane is told; to be called once a second. Latencies cover the time since the last call. Services

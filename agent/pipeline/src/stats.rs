@@ -217,6 +217,6 @@ impl PipelineStats {
 
     /// Spans kept because of what they are.
     pub fn kept_by_rule(&self) -> u64 {
-        self.kept() - self.spans_kept[Rule::Probability.as_str()]
+        self.kept() - self.spans_kept.get(Rule::Probability.as_str()).copied().unwrap_or(0)
     }
 }

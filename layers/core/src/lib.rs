@@ -48,5 +48,5 @@ pub use snapshot::{Edge, Snapshot};
 pub use target::Target;
 pub use trial::{Ledger, LedgerEntry, Outcome, Report, ReportKind, Trial, TrialStage, TrialState, Verdict};
 pub use units::{BasisPoints, Micros, Millis, Replicas, SamplingProbability, Timestamp};
-pub use wall::{Checkpoint, Command, Effect, Event, OperatorCommand};
+pub use wall::{Bulk, Checkpoint, Command, Effect, Event, OperatorCommand};
 pub use window::{Counts, CountsRing, Window, WindowCounts};

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ActionId, Actuation, Assessment, CountsRing, Generation, InForce, Knowledge, Ledger, Observation, Report,
-    ServiceName, Settings, TickNumber, TickRecord, Trial,
+    ActionId, Actuation, Assessment, Baseline, CountsRing, Generation, InForce, Knowledge, Ledger, Observation, Report,
+    ServiceName, Settings, Signal, TickNumber, TickRecord, Trial,
 };
 
 /// What enters the loop.
@@ -99,14 +99,24 @@ pub struct Checkpoint {
     pub trials: Vec<Trial>,
     /// What was decided lately.
     pub ledger: Ledger,
-    /// What was learned.
+    /// What was learned, but for the baselines, which are in `bulk`.
     pub knowledge: Knowledge,
     /// What is set.
     pub in_force: InForce,
-    /// Request counts over the long windows.
-    pub counts: BTreeMap<ServiceName, CountsRing>,
+    /// What is large and changes slowly. Written now and then; `None` means that what was written last still holds.
+    pub bulk: Option<Box<Bulk>>,
     /// The settings in force.
     pub settings: Settings,
     /// How often the settings were replaced.
     pub settings_generation: Generation,
+}
+
+/// The large and slow part of a checkpoint.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bulk {
+    /// Request counts over the long windows.
+    pub counts: BTreeMap<ServiceName, CountsRing>,
+    /// What is normal for each signal.
+    #[serde(with = "crate::pairs")]
+    pub baselines: BTreeMap<Signal, Baseline>,
 }

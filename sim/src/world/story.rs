@@ -3,6 +3,7 @@
 //! Answers which incidents there were and what was done about them, in the words of the records. It draws no conclusions of
 //! its own, so what it tells is what an operator could read in the journal.
 
+use homeostat_core::actions::Measure;
 use homeostat_core::{
     ActionId, Assessment, Effect, Incident, IncidentId, IncidentKind, Outcome, Target, TickRecord, Verdict,
 };
@@ -31,6 +32,8 @@ pub struct ActionStory {
     pub why: String,
     /// The incident it answered.
     pub incident: Option<IncidentId>,
+    /// What it promises to improve.
+    pub measure: Option<Measure>,
     /// Whether it was sent to the outside.
     pub sent: bool,
     /// The second in which it was judged, the verdict, and the promised measure before and after.
@@ -90,6 +93,7 @@ impl Story {
                     what: request.action.actuation.to_string(),
                     why: request.why.clone(),
                     incident: request.incident.map(|(id, _)| id),
+                    measure: request.action.expectation.measure().cloned(),
                     sent: false,
                     end: None,
                 });

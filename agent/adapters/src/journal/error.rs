@@ -75,7 +75,7 @@ pub enum JournalError {
         source: Box<redb::Error>,
     },
     /// One entry cannot be understood.
-    #[error("{entry} in the journal {} cannot be read", path.display())]
+    #[error("{entry} in the journal {} cannot be read; if it is in the way, move the journal aside", path.display())]
     Entry {
         /// Which entry, for example `record t-17`.
         entry: String,

@@ -12,7 +12,7 @@ pub(super) const FORMAT: u64 = 1;
 
 /// `format`, `life` (the number of the last life) and `bytes` (what records and events cost).
 pub(super) const NUMBERS: TableDefinition<&str, u64> = TableDefinition::new("numbers");
-/// `checkpoint` and `counts`, encoded.
+/// `checkpoint` and `bulk`, encoded.
 pub(super) const STATE: TableDefinition<&str, &[u8]> = TableDefinition::new("state");
 /// Tick → time, life, encoded record.
 pub(super) const RECORDS: TableDefinition<u64, (u64, u64, &[u8])> = TableDefinition::new("records");

@@ -7,13 +7,12 @@
 //!
 //! Every map in the core types is ordered, so equal values give equal bytes.
 
-use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 
 use flate2::Compression;
 use flate2::read::ZlibDecoder;
 use flate2::write::ZlibEncoder;
-use homeostat_core::{Checkpoint, CountsRing, Event, ServiceName, TickRecord, Timestamp};
+use homeostat_core::{Bulk, Checkpoint, Event, TickRecord, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
@@ -21,7 +20,7 @@ use thiserror::Error;
 /// The version written. Older versions stay readable; a newer one is refused.
 pub const VERSION: u8 = 1;
 
-/// No entry inflates to more. The largest honest one is a checkpoint with counts: about 30 KiB for each of a few thousand
+/// No entry inflates to more. The largest honest one is the bulk of a checkpoint: about 30 KiB for each of a few thousand
 /// services. At the limit the entry is refused, so a damaged length cannot eat the machine's memory.
 const INFLATED_BYTES_MAX: u64 = 256 << 20;
 
@@ -78,11 +77,11 @@ pub fn decode_checkpoint(bytes: &[u8]) -> Result<Checkpoint, WireError> {
     decode(bytes)
 }
 
-pub(super) fn encode_counts(counts: &BTreeMap<ServiceName, CountsRing>) -> Vec<u8> {
-    encode(counts)
+pub(super) fn encode_bulk(bulk: &Bulk) -> Vec<u8> {
+    encode(bulk)
 }
 
-pub(super) fn decode_counts(bytes: &[u8]) -> Result<BTreeMap<ServiceName, CountsRing>, WireError> {
+pub(super) fn decode_bulk(bytes: &[u8]) -> Result<Bulk, WireError> {
     decode(bytes)
 }
 

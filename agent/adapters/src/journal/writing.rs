@@ -1,7 +1,7 @@
 //! Writing one tick.
 //!
 //! Answers how an entry is spread over the tables, inside one transaction that the caller commits. It does not know what may
-//! be deleted. The checkpoint's counts have a key of their own, because they are large and change slowly.
+//! be deleted. The checkpoint's bulk has a key of its own, because it is large and changes slowly.
 
 use std::collections::BTreeSet;
 
@@ -43,9 +43,10 @@ fn recovered_checkpoint(txn: &WriteTransaction) -> Result<Option<Checkpoint>, Tr
     let Some(stored) = state.get("checkpoint")? else { return Ok(None) };
     let mut checkpoint =
         wire::decode_checkpoint(stored.value()).map_err(|error| Trouble::Entry("the checkpoint".into(), error))?;
-    if let Some(counts) = state.get("counts")? {
-        checkpoint.counts = wire::decode_counts(counts.value())
-            .map_err(|error| Trouble::Entry("the checkpoint's counts".into(), error))?;
+    if let Some(bulk) = state.get("bulk")? {
+        let bulk = wire::decode_bulk(bulk.value())
+            .map_err(|error| Trouble::Entry("the bulk of the checkpoint".into(), error))?;
+        checkpoint.bulk = Some(Box::new(bulk));
     }
     Ok(Some(checkpoint))
 }
@@ -90,14 +91,13 @@ fn write_events(txn: &WriteTransaction, entry: &Entry<'_>, life: u64, first: u64
 
 fn write_checkpoint(txn: &WriteTransaction, checkpoint: &Checkpoint) -> Result<(), Trouble> {
     let mut state = txn.open_table(STATE)?;
-    if checkpoint.counts.is_empty() {
+    let Some(bulk) = &checkpoint.bulk else {
         state.insert("checkpoint", wire::encode_checkpoint(checkpoint).as_slice())?;
         return Ok(());
-    }
-    let mut rest = checkpoint.clone();
-    let counts = std::mem::take(&mut rest.counts);
+    };
+    let rest = Checkpoint { bulk: None, ..checkpoint.clone() };
     state.insert("checkpoint", wire::encode_checkpoint(&rest).as_slice())?;
-    state.insert("counts", wire::encode_counts(&counts).as_slice())?;
+    state.insert("bulk", wire::encode_bulk(bulk).as_slice())?;
     Ok(())
 }
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use homeostat_adapters::{Entry, Journal, JournalError};
 use homeostat_core::actions::{Action, ActionClass, Expectation};
 use homeostat_core::{
-    ActionId, ActionRequest, Actuation, Assessment, Baseline, BasisPoints, Checkpoint, Counts, CountsRing, Effect,
-    Event, Evidence, Finding, FindingState, Generation, Incident, IncidentId, IncidentKind, Indicator, Label,
+    ActionId, ActionRequest, Actuation, Assessment, Baseline, BasisPoints, Bulk, Checkpoint, Counts, CountsRing,
+    Effect, Event, Evidence, Finding, FindingState, Generation, Incident, IncidentId, IncidentKind, Indicator, Label,
     Observation, Plan, Reading, Regime, Replicas, ServiceName, Severity, Signal, Snapshot, Target, TickNumber,
     TickRecord, Timestamp, Trial, TrialState, Unit,
 };
@@ -100,23 +100,21 @@ pub(crate) fn acting(tick: u64, id: u64) -> TickRecord {
 }
 
 pub(crate) fn checkpoint(tick: u64) -> Checkpoint {
-    let mut checkpoint = Checkpoint { tick: TickNumber(tick), ..Checkpoint::default() };
-    let baseline = Baseline { count: 2, sum: 7, sum_of_squares: u128::MAX };
-    let signal = Signal::new(Target::Service(shop()), Indicator::LatencyP99);
-    checkpoint.knowledge.baselines.insert(signal, baseline);
-    checkpoint
+    Checkpoint { tick: TickNumber(tick), ..Checkpoint::default() }
 }
 
-/// Counts of `requests` requests at one second.
-pub(crate) fn counts(requests: u64) -> BTreeMap<ServiceName, CountsRing> {
+/// Counts of `requests` requests at one second, and a baseline as large as it can become.
+pub(crate) fn bulk(requests: u64) -> Option<Box<Bulk>> {
     let mut ring = CountsRing::default();
     ring.push(Timestamp(1000), Counts { requests, errors: 1, slow: 2 });
-    BTreeMap::from([(shop(), ring)])
+    let baseline = Baseline { count: 2, sum: 7, sum_of_squares: u128::MAX };
+    let signal = Signal::new(Target::Service(shop()), Indicator::LatencyP99);
+    Some(Box::new(Bulk { counts: BTreeMap::from([(shop(), ring)]), baselines: BTreeMap::from([(signal, baseline)]) }))
 }
 
 pub(crate) fn open_trial(id: u64) -> Trial {
     let at = Timestamp(1000);
-    Trial { request: request(id, at), state: TrialState::Requested { asked: false, deadline: Timestamp(9_000_000) } }
+    Trial { request: request(id, at), state: TrialState::Settling { applied: at, until: Timestamp(9_000_000) } }
 }
 
 /// An observation and the tick.

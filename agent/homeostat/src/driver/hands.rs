@@ -4,7 +4,7 @@
 //! this process runs in a task of its own, and its report comes back through a channel of its own.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use homeostat_adapters::{ActuatorError, Actuators};
 use homeostat_core::{ActionId, Actuation, Effect, Report, ReportKind};
@@ -14,8 +14,8 @@ use super::sampler::Sampler;
 use crate::own_spans::OwnSpans;
 use crate::view::EffectKind;
 
-/// Effects on their way at once. The global budget is sixty actions a minute; this is one minute of nobody answering. The
-/// next is reported failed at once, so that the loop knows rather than waits.
+/// Effects on their way out of this process at once. By default sixteen actions a minute may leave it (six of scaling, ten
+/// notifications), so this is minutes of nobody answering. The next is reported failed at once: the loop then knows.
 pub(crate) const IN_FLIGHT_MAX: usize = 64;
 
 /// Nothing outside may take longer. Longer than any actuator's own time limit with its retries; this is the last resort.
@@ -59,7 +59,7 @@ impl Hands {
         let (id, kind) = (id_of(&effect), kind_of(&effect));
         match self.within(&effect) {
             Some(report) => {
-                self.spans.effect(SystemTime::now(), id, kind, &report);
+                self.spans.effect(self.spans.now(), id, kind, &report);
                 Some(Done { kind, report: Report { id, kind: report } })
             }
             None => self.send_out(id, kind, effect),
@@ -91,7 +91,7 @@ impl Hands {
         };
         let (actuators, done, spans) = (self.actuators.clone(), self.done.clone(), self.spans.clone());
         tokio::spawn(async move {
-            let began = SystemTime::now();
+            let began = spans.now();
             let carried_out = tokio::time::timeout(EFFECT_WITHIN, carry_out(&actuators, &effect)).await;
             let too_late = |_| ReportKind::Failed { why: format!("no answer within {} s", EFFECT_WITHIN.as_secs()) };
             let report = carried_out.unwrap_or_else(too_late);

@@ -5,7 +5,6 @@
 
 #![expect(clippy::disallowed_methods, reason = "a process of its own is waited for in real time")]
 #![allow(dead_code, reason = "each test binary uses a part of this")]
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on must stop loudly")]
 
 pub(crate) mod scale_endpoint;
 
@@ -62,7 +61,17 @@ pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
+/// Does `work` again and again for about this long.
+#[expect(clippy::disallowed_methods, reason = "a real process is watched, so real time passes")]
+pub(crate) fn for_about(span: Duration, mut work: impl FnMut()) {
+    let until = Instant::now() + span;
+    while Instant::now() < until {
+        work();
+    }
+}
+
 /// Looks until `look` finds something.
+#[expect(clippy::disallowed_methods, reason = "a real process is watched, so real time passes")]
 pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + SOON;
     loop {
@@ -180,6 +189,7 @@ impl Drop for Running {
 }
 
 /// Traces of one server span each, in OTLP's JSON form.
+#[expect(clippy::disallowed_methods, reason = "spans carry wall-clock times")]
 pub(crate) fn traces(service: &str, requests: &[(u64, bool)]) -> Value {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos();
     let span = |&(id, failed): &(u64, bool)| {

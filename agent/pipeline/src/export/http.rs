@@ -91,10 +91,18 @@ fn judge(status: StatusCode, headers: &HeaderMap, answer: &[u8]) -> Attempt {
     match status.as_u16() {
         429 | 502 | 503 | 504 => {
             let asked = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-            Attempt::Failed { why, after: asked.and_then(|text| retry_after(text, SystemTime::now())) }
+            Attempt::Failed { why, after: asked.and_then(|text| retry_after(text, wall_clock())) }
         }
         _ => Attempt::Refused(why),
     }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a date in Retry-After is wall-clock time, whatever the agent's own clock says"
+)]
+fn wall_clock() -> SystemTime {
+    SystemTime::now()
 }
 
 fn deflate(bytes: &[u8]) -> Bytes {

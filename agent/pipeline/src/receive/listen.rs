@@ -11,13 +11,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::http::{Request, Response};
+use homeostat_core::Millis;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::answer::Answer;
@@ -66,15 +67,18 @@ impl Listener {
             let (door, watcher) = (door.clone(), graceful.watcher());
             connections.spawn(async move {
                 let _permit = permit;
-                let deadline = Duration::from_millis(limits.header_deadline.0);
-                // A connection that says nothing is closed before it costs a parser.
-                if let Ok(Ok(())) = tokio::time::timeout(deadline, stream.readable()).await {
-                    let io = TokioIo::new(stream);
-                    let service = service_fn(move |request| answer(door.clone(), request));
-                    let connection = builder(limits).serve_connection(io, service).into_owned();
-                    if let Err(error) = watcher.watch(connection).await {
+                let spoken = Arc::new(Notify::new());
+                let silence = silence(limits.header_deadline, spoken.clone());
+                let service = service_fn(move |request| {
+                    spoken.notify_one();
+                    answer(door.clone(), request)
+                });
+                let connection = builder(limits).serve_connection(TokioIo::new(stream), service).into_owned();
+                tokio::select! {
+                    ended = watcher.watch(connection) => if let Err(error) = ended {
                         tracing::debug!(%error, "connection ended early");
-                    }
+                    },
+                    () = silence => tracing::debug!("connection closed: no request in time"),
                 }
             });
         }
@@ -83,11 +87,20 @@ impl Listener {
     }
 }
 
+/// Ends when the first request has not come by `deadline`; the server library's own deadline begins only after it knows
+/// which version of HTTP is spoken.
+async fn silence(deadline: Millis, spoken: Arc<Notify>) {
+    let deadline = Duration::from_millis(deadline.0);
+    if tokio::time::timeout(deadline, spoken.notified()).await.is_ok() {
+        std::future::pending::<()>().await;
+    }
+}
+
 async fn answer(door: Arc<impl Door>, request: Request<Incoming>) -> Result<Response<Answer>, Infallible> {
     Ok(door.answer(request).await)
 }
 
-async fn accept(socket: &TcpListener, permits: &Arc<Semaphore>) -> (TcpStream, tokio::sync::OwnedSemaphorePermit) {
+async fn accept(socket: &TcpListener, permits: &Arc<Semaphore>) -> (TcpStream, OwnedSemaphorePermit) {
     let permit = permits.clone().acquire_owned().await.expect("the semaphore is never closed");
     loop {
         match socket.accept().await {

@@ -7,10 +7,11 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use homeostat_core::{Micros, Seed, Stream};
 use http::{HeaderMap, StatusCode};
+use tokio::time::Instant;
 
 use super::shop::{ShopClient, client, request, uniform};
 
@@ -69,7 +70,7 @@ async fn come(entrance: SocketAddr, mut chance: Stream, start: Instant, visits: 
     loop {
         // Exponential gaps make arrivals a Poisson stream.
         next += Duration::from_secs_f64(-(1.0 - uniform(&mut chance)).ln() / RATE);
-        tokio::time::sleep_until(next.into()).await;
+        tokio::time::sleep_until(next).await;
         let wants_to_order = uniform(&mut chance) < ORDERS;
         if INSIDE_MAX <= inside.load(Ordering::Relaxed) {
             note(&visits, Visit { came: start.elapsed(), took: Micros(0), worked: false });

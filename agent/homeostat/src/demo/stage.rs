@@ -7,10 +7,12 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
+use homeostat_adapters::SystemClock;
 use homeostat_core::{Seed, ServiceName, Settings, Timestamp};
 use tokio::runtime::Runtime;
+use tokio::time::Instant;
 
 use super::backend::Backend;
 use super::line::wrap;
@@ -68,7 +70,7 @@ impl Stage {
         let options = AgentOptions { state_dir: state_dir.clone(), self_tracing: false };
         let agent = runtime.block_on(Agent::start(&manifest, options))?;
         let shop = site.open(Some(&doors(&agent)), SEED)?;
-        let (began, began_at) = (Instant::now(), now());
+        let (began, began_at) = (Instant::now(), SystemClock::new(None).now());
         let entered = shop.runtime().enter();
         let load = Load::begin(shop.entrance(), SEED, began);
         drop(entered);
@@ -121,7 +123,7 @@ impl Stage {
         let (cpu, memory) = (cost::agent_cpu(), cost::process_memory());
         let end = self.began.elapsed();
         self.load.end();
-        std::thread::sleep(LAST_USERS);
+        self.runtime.block_on(tokio::time::sleep(LAST_USERS));
         let visits = self.load.visits();
         self.shop.flush();
         let served = self.shop.served();
@@ -163,11 +165,6 @@ fn state_dir() -> Result<PathBuf, DemoError> {
         }
     }
     Err(DemoError::StateDir { path, source: ErrorKind::AlreadyExists.into() })
-}
-
-fn now() -> Timestamp {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp(since_epoch.as_millis() as u64)
 }
 
 /// SIGINT and SIGTERM end the demo in good order. In a terminal, Ctrl-C is a key and arrives there.

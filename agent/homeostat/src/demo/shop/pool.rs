@@ -6,9 +6,10 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 /// Requests that may wait. With two workers of 25 ms each this is over a second of waiting; with a backend four times as
 /// slow it is almost five, which is as long as a caller waits anyway. Beyond it a request is refused with a 503.

@@ -40,7 +40,7 @@ fn record(second: u64, slow: u64) -> TickRecord {
         .into(),
         counts: [(service("web"), counts(0)), (service("pay"), counts(slow))].into(),
         edges: [Edge { caller: service("web"), callee: service("pay") }].into(),
-        blindness: BasisPoints(0),
+        ..Snapshot::default()
     };
     TickRecord {
         tick: TickNumber(second),
@@ -140,6 +140,7 @@ fn broken(second: u64) -> TickRecord {
             request(9, at, sampling("web"), "300 spans/s against a budget of 150"),
         ],
         withheld: vec![withheld],
+        ..Plan::default()
     }
     .into();
     record

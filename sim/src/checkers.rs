@@ -261,3 +261,6 @@ impl Checkers {
         self.complaints.extend(fresh.into_iter().take(room));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,3 +19,6 @@ pub use spec::{Call, PlantSpec, ServiceSpec, WhileCalling};
 
 /// The position of a service in its plant. Small, so that a request costs no text.
 pub(crate) type ServiceIndex = u16;
+
+#[cfg(test)]
+mod tests;

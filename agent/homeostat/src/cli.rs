@@ -290,6 +290,9 @@ Examples:
         /// The seed that decides the run.
         #[arg(long, default_value_t = 1)]
         seed: u64,
+        /// Let the seed also move rates, delays and faults within bounds, as the swarm does.
+        #[arg(long)]
+        perturbed: bool,
         /// Write a report with plots.
         #[arg(long, value_name = "FILE.html")]
         report: Option<PathBuf>,

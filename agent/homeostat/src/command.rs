@@ -4,6 +4,7 @@
 //! journal, the loop or the harness, and writes the answer for people or for scripts.
 
 mod check;
+mod demo;
 mod journal;
 mod look;
 mod print;
@@ -17,6 +18,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use homeostat_adapters::JournalError;
+use homeostat_sim::ScenarioError;
 use thiserror::Error;
 
 use crate::cli::{Cli, Command};
@@ -64,9 +66,12 @@ pub(crate) enum CommandError {
     /// An event log cannot be read.
     #[error(transparent)]
     EventLog(#[from] homeostat_adapters::journal::EventLogError),
-    /// The harness could not run.
-    #[error("{0}")]
-    Simulation(String),
+    /// The demo could not be shown.
+    #[error(transparent)]
+    Demo(crate::demo::DemoError),
+    /// There is no such scenario, or it makes no sense.
+    #[error(transparent)]
+    Scenario(ScenarioError),
     /// A file cannot be written.
     #[error("cannot write {}", path.display())]
     Write {
@@ -84,7 +89,7 @@ pub(crate) enum CommandError {
 }
 
 impl CommandError {
-    /// 64 for an unusable configuration, 1 for everything else; 2, wrong use, is clap's.
+    /// 64 for an unusable configuration, 2 for wrong use that only this room can see, 1 for everything else.
     fn exit_code(&self) -> ExitCode {
         match self {
             CommandError::Manifest(_) => ExitCode::from(64),
@@ -92,6 +97,8 @@ impl CommandError {
             CommandError::Start(StartError::DataPlane(homeostat_pipeline::StartError::Exporter(_))) => {
                 ExitCode::from(64)
             }
+            CommandError::Scenario(ScenarioError::Unknown { .. }) => ExitCode::from(2),
+            CommandError::Scenario(_) => ExitCode::from(64),
             _ => ExitCode::from(1),
         }
     }
@@ -121,7 +128,7 @@ pub(crate) fn perform(cli: Cli) -> ExitCode {
 fn dispatch(command: Command, out: &mut dyn Write) -> Result<Answer, CommandError> {
     match command {
         Command::Run(args) => run::run(args, out),
-        Command::Demo => Err(CommandError::Unknown("this build has no demo".to_owned())),
+        Command::Demo => demo::demo(),
         Command::Check(args) => check::check(args, out),
         Command::Status(args) => look::status(args, out),
         Command::Explain(args) => look::explain(args, out),

@@ -335,3 +335,6 @@ fn failure(report: &Report) -> &str {
         _ => "done",
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,6 +24,8 @@ mod explain;
 mod journal_at_rest;
 mod metrics;
 
+mod demo;
+
 use std::process::ExitCode;
 
 use clap::Parser;

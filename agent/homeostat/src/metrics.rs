@@ -4,7 +4,7 @@
 //! last view and the data plane. Families have bounded cardinality: services beyond a limit are counted together.
 
 mod exposition;
-mod process;
+pub(crate) mod process;
 
 pub(crate) use process::read as process_cost;
 

@@ -247,7 +247,6 @@ impl RunningAgent {
     }
 
     /// Every record from now on.
-    #[expect(dead_code, reason = "the demo listens to it")]
     pub(crate) fn records(&self) -> broadcast::Receiver<Arc<TickRecord>> {
         self.lines.records.subscribe()
     }

@@ -145,3 +145,25 @@ fn replay_refuses_what_is_no_recording() {
         assert!(!stderr(&output).contains("panicked"), "{}", stderr(&output));
     }
 }
+
+/// Scenario: the harness lists its scenarios, runs one with a report, and is given a name and a file that are none.
+/// Guarantees: 0 with a report that loads nothing from elsewhere; 2 for an unknown name with the known ones; 64 for a bad file.
+#[test]
+fn the_harness_runs_a_scenario() {
+    let list = ended(&["sim", "list"]);
+    assert_eq!(list.status.code(), Some(0));
+    assert!(stdout(&list).contains("steady_state"));
+    let dir = tempfile::tempdir().unwrap();
+    let report = dir.path().join("run.html");
+    let run = ended(&["sim", "run", "kill_switch", "--seed", "5", "--report", report.to_str().unwrap()]);
+    assert_eq!(run.status.code(), Some(0), "{}{}", stdout(&run), stderr(&run));
+    assert!(stdout(&run).contains("every promise was kept"), "{}", stdout(&run));
+    let page = std::fs::read_to_string(&report).unwrap();
+    assert!(page.contains("<svg") && !page.contains("src=\"http"), "the report is not self-contained");
+    let unknown = ended(&["sim", "run", "nothing"]);
+    assert_eq!(unknown.status.code(), Some(2));
+    assert!(stderr(&unknown).contains("steady_state"), "{}", stderr(&unknown));
+    let file = dir.path().join("odd.yaml");
+    std::fs::write(&file, "about: 7\nservices: none\n").unwrap();
+    assert_eq!(ended(&["sim", "run", file.to_str().unwrap()]).status.code(), Some(64));
+}

@@ -184,3 +184,30 @@ fn scaling(endpoint: &ScaleEndpoint, autonomy: &str) -> String {
 "
     ))
 }
+
+/// Scenario: an agent is asked for its own spans, and another agent is its trace exporter.
+/// Guarantees: the other one receives spans; without an exporter the wish is refused with 64 and the key to set.
+#[test]
+fn own_spans_are_sent_on_request() {
+    let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let receiver = Running::start(other.path(), &manifest(""));
+    let exporter = format!(
+        "  tracing:\n    exporters:\n      - type: otlp\n        endpoint: {}\n        protocol: grpc\n",
+        receiver.door("otlp_grpc")
+    );
+    let sender = Running::start_with(dir.path(), &manifest(&exporter), &["--self-tracing"]);
+    eventually("own spans", || (0 < receiver.status()["pipeline"]["spans_received"].as_u64()?).then_some(()));
+    assert_eq!(sender.stop(), Some(0));
+    let third = tempfile::tempdir().unwrap();
+    let file = third.path().join("manifest.yaml");
+    std::fs::write(&file, manifest("")).unwrap();
+    let refused = homeostat()
+        .args(["run", "--self-tracing", "--manifest"])
+        .arg(&file)
+        .arg("--state-dir")
+        .arg(third.path())
+        .output();
+    let refused = refused.unwrap();
+    assert_eq!(refused.status.code(), Some(64));
+    assert!(stderr(&refused).contains("spec.tracing.exporters"), "{}", stderr(&refused));
+}

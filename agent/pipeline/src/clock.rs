@@ -17,14 +17,12 @@ pub(crate) struct Clock {
 #[expect(clippy::disallowed_methods, reason = "this is the clock of the tasks that serve sockets")]
 impl Clock {
     /// Reads the wall clock once.
-    #[expect(clippy::disallowed_methods, reason = "this is the one place of the pipeline that reads a clock")]
     pub(crate) fn start() -> Clock {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Clock { began: Timestamp(since_epoch.as_millis() as u64), started: Instant::now() }
     }
 
     /// What time it is.
-    #[expect(clippy::disallowed_methods, reason = "this is the one place of the pipeline that reads a clock")]
     pub(crate) fn now(&self) -> Timestamp {
         self.began + Millis(self.started.elapsed().as_millis() as u64)
     }

@@ -102,7 +102,7 @@ fn sampling(report: &RunReport) -> Panel {
         title: "Sampling",
         about: "probability that an ordinary trace is kept; a head probability below one is shown too".to_owned(),
         unit: " %",
-        lines: together(lines),
+        lines,
         limits: Vec::new(),
         top_min: 100.0,
     }
@@ -151,7 +151,7 @@ fn of_each(report: &RunReport, path: Path, value: impl Fn(&[&Sample]) -> f64) ->
             path,
         }
     };
-    report.series.services.iter().enumerate().map(line).collect()
+    together(report.series.services.iter().enumerate().map(line).collect())
 }
 
 /// The instants that are drawn, each with the seconds before it that it stands for.
@@ -161,8 +161,9 @@ fn windows(seconds: usize) -> impl Iterator<Item = (f64, std::ops::Range<usize>)
     (1..=seconds).step_by(step).map(move |end| (end as f64, end.saturating_sub(wide)..end))
 }
 
-/// Lines that lie on top of each other become one, with all their names.
+/// Lines that lie on top of each other become one.
 fn together(lines: Vec<Line>) -> Vec<Line> {
+    let all = lines.len();
     let mut merged: Vec<(Line, usize)> = Vec::new();
     for line in lines {
         match merged.iter_mut().find(|(known, _)| known.points == line.points) {
@@ -172,6 +173,7 @@ fn together(lines: Vec<Line>) -> Vec<Line> {
     }
     let name = |(line, more): (Line, usize)| match more {
         0 => line,
+        _ if more + 1 == all => Line { label: "all services".to_owned(), ..line },
         _ => Line { label: format!("{} +{more}", line.label), ..line },
     };
     merged.into_iter().map(name).collect()

@@ -5,7 +5,7 @@
 
 use homeostat_core::Regime;
 
-use crate::report::page::{clock, escape};
+use crate::report::page::escape;
 use crate::report::panel::{Frame, WIDTH, axis};
 use crate::report::put;
 use crate::scenario::RunReport;
@@ -52,7 +52,7 @@ pub(crate) fn draw(page: &mut String, report: &RunReport, frame: &Frame) {
 
 fn draw_row(page: &mut String, frame: &Frame, y: f64, name: &str, bars: &[Bar]) {
     let mut free_from = 0.0;
-    for bar in bars {
+    for (index, bar) in bars.iter().enumerate() {
         let (from, to) = (frame.x(bar.from_s), frame.x(bar.to_s.max(bar.from_s)));
         let width = (to - from).max(3.0);
         put(
@@ -64,11 +64,13 @@ fn draw_row(page: &mut String, frame: &Frame, y: f64, name: &str, bars: &[Bar]) 
                 escape(&bar.label)
             ),
         );
-        // A label is written only where it does not run into the one before it.
-        if !bar.label.is_empty() && free_from <= from {
-            let (x, base) = (from + if width <= 3.0 { 6.0 } else { 5.0 }, y + 12.0);
+        // A label is written only where it runs into neither the one before it nor the bar after it.
+        let (x, base) = (from + if width <= 3.0 { 6.0 } else { 5.0 }, y + 12.0);
+        let end = x + bar.label.chars().count() as f64 * 6.3 + 6.0;
+        let next = bars.get(index + 1).map_or(f64::MAX, |next| frame.x(next.from_s));
+        if free_from <= from && end <= next {
             put(page, format_args!("<text class=\"on-bar\" x=\"{x:.1}\" y=\"{base}\">{}</text>", escape(&bar.label)));
-            free_from = x + bar.label.chars().count() as f64 * 6.3 + 6.0;
+            free_from = end;
         }
     }
     let place = WIDTH - crate::report::panel::RIGHT + 16.0;
@@ -155,7 +157,7 @@ fn actions(report: &RunReport, kind: &str, colour: usize) -> Vec<Bar> {
     }
     let name = |(bar, count): (Bar, usize)| match count {
         1 => bar,
-        _ => Bar { label: format!("{} +{} at {}", bar.label, count - 1, clock(bar.from_s as u64)), ..bar },
+        _ => Bar { label: format!("{} +{}", bar.label, count - 1), ..bar },
     };
     bars.into_iter().map(name).collect()
 }

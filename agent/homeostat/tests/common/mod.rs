@@ -93,6 +93,11 @@ pub(crate) struct Running {
 impl Running {
     /// Starts an agent with `text` as its manifest and `dir` as its state directory, and waits until it is ready.
     pub(crate) fn start(dir: &Path, text: &str) -> Running {
+        Running::start_with(dir, text, &[])
+    }
+
+    /// The same with more arguments.
+    pub(crate) fn start_with(dir: &Path, text: &str, more: &[&str]) -> Running {
         std::fs::create_dir_all(dir).unwrap();
         let (manifest, doors) = (dir.join("manifest.yaml"), dir.join("doors.json"));
         std::fs::write(&manifest, text).unwrap();
@@ -103,6 +108,7 @@ impl Running {
             .arg(&manifest)
             .arg("--state-dir")
             .arg(dir)
+            .args(more)
             .stdout(log.try_clone().unwrap())
             .stderr(log)
             .spawn()

@@ -78,10 +78,6 @@ impl HttpTransport {
 }
 
 /// OTLP specification, "Failures" and "Retryable Response Codes".
-#[expect(
-    clippy::disallowed_methods,
-    reason = "Retry-After may be a date, which only the wall clock can be compared with"
-)]
 fn judge(status: StatusCode, headers: &HeaderMap, answer: &[u8]) -> Attempt {
     if status.is_success() {
         return Attempt::Accepted { rejected: rejected_items(answer) };

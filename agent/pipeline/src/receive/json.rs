@@ -85,4 +85,24 @@ mod tests {
             assert!(message.starts_with("invalid OTLP JSON: ") && message.contains("line 1"), "{message}");
         }
     }
+
+    /// Scenario: an attribute of lists in lists, from shallow to absurdly deep.
+    /// Guarantees: accepted or refused, never a stack overflow; the absurd is refused.
+    #[test]
+    fn deep_json_is_harmless() {
+        let nested = |depth: usize| {
+            let (open, close) = (r#"{"arrayValue":{"values":["#.repeat(depth), "]}}".repeat(depth));
+            let value = format!(r#"{open}{{"intValue":"1"}}{close}"#);
+            format!(r#"{{"resourceSpans":[{{"resource":{{"attributes":[{{"key":"a","value":{value}}}]}}}}]}}"#)
+        };
+        let read = |depth| to_protobuf(Telemetry::Traces, nested(depth).as_bytes());
+        let bytes = read(10).unwrap();
+        assert!(TracesView::parse(&bytes).is_ok());
+        for depth in [30, 38, 39, 40, 41, 42, 64, 20_000] {
+            if let Ok(bytes) = read(depth) {
+                drop(TracesView::parse(&bytes));
+            }
+        }
+        assert!(matches!(read(20_000), Err(Refusal::Malformed(_))));
+    }
 }

@@ -133,3 +133,36 @@ async fn nothing_is_fine() {
     client.export(ExportTraceServiceRequest::default()).await.unwrap();
     assert_eq!(pipeline.stats().requests, 1);
 }
+
+/// Scenario: eight senders at once, each with traces of its own, some failing, some with a wrong id.
+/// Guarantees: every count is exact, and received is kept, unsampled, undecided or rejected; nothing else.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn counts_are_exact_under_concurrency() {
+    let (pipeline, client) = started(config(vec![])).await;
+    pipeline.set_plan(plan(300_000));
+    let mut senders = tokio::task::JoinSet::new();
+    for sender in 0..8_u8 {
+        let mut client = client.clone();
+        senders.spawn(async move {
+            for round in 0..50_u8 {
+                let mut spans = vec![span(sender * 20 + round % 20 + 1, round + 1, None, SERVER); 4];
+                spans[1] = failed(spans[1].clone());
+                spans[1].trace_id[0] = round;
+                spans[2].span_id = vec![];
+                client.export(request(vec![("web", spans)])).await.unwrap();
+            }
+        });
+    }
+    while let Some(sent) = senders.join_next().await {
+        sent.unwrap();
+    }
+    let report = pipeline.aggregates();
+    assert_eq!((report.services[0].requests, report.services[0].errors), (1200, 400));
+    assert_eq!(report.services[0].operations[0].durations.count, 1200);
+    let stats = pipeline.stats();
+    let (received, accepted, rejected) = (stats.spans_received, stats.spans_accepted, stats.spans_rejected);
+    assert_eq!((received, accepted, rejected), (1600, 1200, 400));
+    let stats = pipeline.shutdown(crate::sink::PATIENCE).await;
+    assert_eq!(stats.kept() + stats.spans_unsampled.values().sum::<u64>(), 1200);
+    assert_eq!((stats.spans_undecided, stats.buffer_bytes), (0, 0));
+}

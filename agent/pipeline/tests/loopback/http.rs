@@ -171,27 +171,36 @@ async fn memory_in_flight_is_bounded() {
     assert_eq!(post(&pipeline, &[PROTOBUF], good()).await.status(), 200);
 }
 
-/// Scenario: a sender announces a body and never sends it; others never finish their headers.
-/// Guarantees: the first is answered 408 after its deadline, the others are closed; none holds the door for long.
+async fn talk(pipeline: &Pipeline, sent: &[u8]) -> String {
+    let mut stream = TcpStream::connect(pipeline.http_addr().unwrap()).await.unwrap();
+    stream.write_all(sent).await.unwrap();
+    let mut answer = Vec::new();
+    let reading = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await;
+    reading.expect("the door closes the connection").ok();
+    String::from_utf8(answer).unwrap()
+}
+
+/// Scenario: a sender announces a body and never sends it.
+/// Guarantees: it is answered 408 after its deadline, and counted.
 #[tokio::test]
-async fn slow_senders_meet_a_deadline() {
+async fn a_body_that_never_comes_meets_a_deadline() {
     let mut config = config(vec![]);
     config.limits.body_deadline = Millis(50);
+    let pipeline = started(config).await;
+    let head = b"POST /v1/traces HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n";
+    assert!(talk(&pipeline, head).await.starts_with("HTTP/1.1 408"));
+    assert_eq!(pipeline.stats().requests_refused["timeout"], 1);
+}
+
+/// Scenario: senders stop in the middle of their headers, of HTTP/2's greeting, or before saying anything.
+/// Guarantees: each is closed by the deadline; none reaches the pipeline.
+#[tokio::test]
+async fn headers_that_never_end_meet_a_deadline() {
+    let mut config = config(vec![]);
     config.limits.header_deadline = Millis(50);
     let pipeline = started(config).await;
-    let answer = async |sent: &[u8]| {
-        let mut stream = TcpStream::connect(pipeline.http_addr().unwrap()).await.unwrap();
-        stream.write_all(sent).await.unwrap();
-        let mut answer = Vec::new();
-        let reading = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await;
-        reading.expect("the door closes the connection").ok();
-        String::from_utf8(answer).unwrap()
-    };
-    let head = b"POST /v1/traces HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n";
-    assert!(answer(head).await.starts_with("HTTP/1.1 408"));
-    answer(b"POST /v1/traces HTTP/1.1\r\nhost:").await;
-    answer(b"PRI * HTTP/2.0").await;
-    answer(b"").await;
-    assert_eq!(pipeline.stats().requests_refused["timeout"], 1);
-    assert_eq!(post(&pipeline, &[PROTOBUF], good()).await.status(), 200);
+    for sent in [&b"POST /v1/traces HTTP/1.1\r\nhost:"[..], b"PRI * HTTP/2.0", b""] {
+        talk(&pipeline, sent).await;
+    }
+    assert_eq!(pipeline.stats().requests, 0);
 }

@@ -1,0 +1,285 @@
+//! Each checker against a loop that misbehaves in exactly its way.
+//!
+//! A checker that never complains proves nothing, so every promise is broken here once, and the same script without the
+//! breach must pass in silence.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use homeostat_core::actions::{self, Action, Measure};
+use homeostat_core::{
+    ActionId, ActionRequest, Actuation, Assessment, BasisPoints, Effect, Generation, Indicator, Observation,
+    OperatorCommand, Plan, Regime, Replicas, ServiceName, Signal, Snapshot, Target, TickNumber, TickRecord, Trial,
+    TrialChange, TrialStage, TrialState, Verdict,
+};
+
+use crate::checkers::Checkers;
+use crate::plants::{Readings, ServiceReadings};
+use crate::queue::SimTime;
+use crate::scenario::shipped;
+
+/// A script's stage: the checkers of a scenario without faults, whose calm begins after its grace time.
+struct Stage(Checkers);
+
+fn stage() -> Stage {
+    let mut stage = Stage(Checkers::new(&shipped("steady_state").unwrap()));
+    stage.see(0);
+    stage
+}
+
+fn scale(id: u64, at_s: u64, from: u32, to: u32) -> ActionRequest {
+    let service = ServiceName::from("catalog");
+    let signal = Signal::new(Target::Service(service.clone()), Indicator::Utilization);
+    ActionRequest {
+        id: ActionId(id),
+        decided: SimTime::from_secs(at_s).wall(),
+        policy: "test".into(),
+        incident: None,
+        action: actions::scale_out(&service, Replicas(from), Replicas(to), Measure::Reading(signal)),
+        baseline: None,
+        why: String::new(),
+        propensity: BasisPoints::ONE,
+        alternatives: Vec::new(),
+        passed: Vec::new(),
+    }
+}
+
+fn apply(request: &ActionRequest) -> Effect {
+    Effect::Apply { id: request.id, actuation: request.action.actuation.clone() }
+}
+
+fn record(at_s: u64, requests: Vec<ActionRequest>, effects: Vec<Effect>) -> TickRecord {
+    TickRecord {
+        tick: TickNumber(at_s),
+        at: SimTime::from_secs(at_s).wall(),
+        regime: Regime::Engaged,
+        snapshot: Arc::new(Snapshot::default()),
+        assessment: Arc::new(Assessment::default()),
+        plan: Arc::new(Plan { requests, ..Plan::default() }),
+        effects,
+        trials: Vec::new(),
+        outcomes: Vec::new(),
+        operator: Vec::new(),
+        knowledge: Generation::default(),
+    }
+}
+
+impl Stage {
+    /// A reading of the catalogue's utilization reaches the loop.
+    fn see(&mut self, at_s: u64) {
+        let target = Target::Service(ServiceName::from("catalog"));
+        let at = SimTime::from_secs(at_s).wall();
+        self.0.observed(&[Observation::new(target, Indicator::Utilization, 5000, at)]);
+    }
+
+    /// One answer of the loop: a record, then effects.
+    fn answer(&mut self, at_s: u64, record: TickRecord, effects: Vec<Effect>) {
+        self.0.batch_begins(SimTime::from_secs(at_s));
+        self.0.record(&record);
+        effects.iter().for_each(|effect| self.0.effect(effect));
+        self.0.batch_ends();
+    }
+
+    /// The loop decides and sends one request, properly recorded.
+    fn act(&mut self, at_s: u64, request: ActionRequest) {
+        let effect = apply(&request);
+        self.answer(at_s, record(at_s, vec![request], vec![effect.clone()]), vec![effect]);
+    }
+
+    /// The checkers that complained, without repetition.
+    fn complaints(self) -> Vec<&'static str> {
+        let names: BTreeSet<&str> = self.0.complaints.iter().map(|complaint| complaint.checker).collect();
+        names.into_iter().collect()
+    }
+}
+
+/// Scenario: a proper change, and a second one long after it.
+/// Guarantees: nobody complains.
+#[test]
+fn a_well_behaved_loop_is_left_in_peace() {
+    let mut stage = stage();
+    stage.act(1, scale(1, 1, 2, 4));
+    stage.see(60);
+    stage.act(60, scale(2, 60, 4, 8));
+    assert_eq!(stage.complaints(), [""; 0]);
+}
+
+/// Scenario: an effect that no record announced, and an announced one that is not sent.
+/// Guarantees: both are noticed.
+#[test]
+fn an_unrecorded_effect_is_noticed() {
+    let mut unrecorded = stage();
+    let request = scale(1, 1, 2, 3);
+    let effect = apply(&request);
+    unrecorded.answer(1, record(1, vec![request.clone()], Vec::new()), vec![effect.clone()]);
+    assert_eq!(unrecorded.complaints(), ["record_first"]);
+    let mut unsent = stage();
+    unsent.answer(1, record(1, vec![request], vec![effect]), Vec::new());
+    assert_eq!(unsent.complaints(), ["record_first"]);
+}
+
+/// Scenario: a change in a blind tick; a change after the kill switch by a loop that missed it.
+/// Guarantees: both are noticed.
+#[test]
+fn a_change_through_a_closed_gate_is_noticed() {
+    let request = scale(1, 1, 2, 3);
+    let mut blind = stage();
+    let effect = apply(&request);
+    let seen = TickRecord { regime: Regime::Blind, ..record(1, vec![request.clone()], vec![effect.clone()]) };
+    blind.answer(1, seen, vec![effect]);
+    assert_eq!(blind.complaints(), ["gates"]);
+    let mut held = stage();
+    held.0.operator(OperatorCommand::Hold);
+    held.act(1, request);
+    assert_eq!(held.complaints(), ["gates"]);
+}
+
+/// Scenario: one id for two different changes; the same change sent twice.
+/// Guarantees: only the first is noticed.
+#[test]
+fn an_id_with_two_meanings_is_noticed() {
+    let mut two = stage();
+    two.act(1, scale(1, 1, 2, 3));
+    two.see(60);
+    two.act(60, scale(1, 60, 3, 4));
+    assert_eq!(two.complaints(), ["unique_ids"]);
+    let mut again = stage();
+    again.act(1, scale(1, 1, 2, 3));
+    again.act(2, scale(1, 1, 2, 3));
+    assert_eq!(again.complaints(), [""; 0]);
+}
+
+/// Scenario: a change without a way back, and an undo that goes elsewhere.
+/// Guarantees: both are noticed.
+#[test]
+fn a_change_without_a_way_back_is_noticed() {
+    let mut stuck = stage();
+    let request = scale(1, 1, 2, 3);
+    let action = Action { way_back: None, ..request.action.clone() };
+    stuck.act(1, ActionRequest { action, ..request.clone() });
+    assert_eq!(stuck.complaints(), ["way_back"]);
+    let mut astray = stage();
+    astray.act(1, request);
+    let actuation = Actuation::SetReplicas { service: ServiceName::from("catalog"), replicas: Replicas(5) };
+    let undo = Effect::Undo { id: ActionId(1), actuation };
+    astray.answer(9, record(9, Vec::new(), vec![undo.clone()]), vec![undo]);
+    assert_eq!(astray.complaints(), ["way_back"]);
+}
+
+/// Scenario: more replicas than allowed, asked for in small steps; more in the plant than allowed.
+/// Guarantees: both are noticed.
+#[test]
+fn leaving_the_envelope_is_noticed() {
+    let mut asked = stage();
+    asked.act(1, scale(1, 1, 10, 11));
+    assert_eq!(asked.complaints(), ["envelope"]);
+    let mut there = stage();
+    let grown = ServiceReadings { replicas_wanted: 99, ..ServiceReadings::default() };
+    there.0.second(SimTime::from_secs(1), &Readings { services: vec![grown], calls: Vec::new() });
+    assert_eq!(there.complaints(), ["envelope"]);
+}
+
+/// Scenario: from two replicas to five in one step.
+/// Guarantees: it is noticed, although five are allowed.
+#[test]
+fn a_leap_is_noticed() {
+    let mut stage = stage();
+    stage.act(1, scale(1, 1, 2, 5));
+    assert_eq!(stage.complaints(), ["step"]);
+}
+
+/// Scenario: a second change of the same kind on the same target after ten seconds.
+/// Guarantees: it is noticed.
+#[test]
+fn impatience_is_noticed() {
+    let mut stage = stage();
+    stage.act(1, scale(1, 1, 2, 3));
+    stage.act(11, scale(2, 11, 3, 4));
+    assert_eq!(stage.complaints(), ["cooldown"]);
+}
+
+/// Scenario: seven scaling actions in six seconds.
+/// Guarantees: the scaling budget of six a minute is noticed to be exceeded, besides the impatience.
+#[test]
+fn a_flurry_is_noticed() {
+    let mut stage = stage();
+    (1..=7).for_each(|at_s| stage.act(at_s, scale(at_s, at_s, 2, 3)));
+    assert_eq!(stage.complaints(), ["cooldown", "rate_budget"]);
+}
+
+/// Scenario: a trial begins while another of its kind is open on the target; one after the other.
+/// Guarantees: only the first is noticed.
+#[test]
+fn a_second_open_trial_is_noticed() {
+    let change = |id, from, to| TrialChange {
+        id: ActionId(id),
+        kind: "scale_replicas".into(),
+        target: Target::Service(ServiceName::from("catalog")),
+        from,
+        to,
+    };
+    let begin = |id| change(id, None, TrialStage::Requested);
+    let end = |id| change(id, Some(TrialStage::Requested), TrialStage::Judged(Verdict::Kept));
+    let tell = |trials| {
+        let mut stage = stage();
+        stage.answer(1, TickRecord { trials, ..record(1, Vec::new(), Vec::new()) }, Vec::new());
+        stage.complaints()
+    };
+    assert_eq!(tell(vec![begin(1), begin(2)]), ["one_trial"]);
+    assert_eq!(tell(vec![begin(1), end(1), begin(2)]), [""; 0]);
+    assert_eq!(tell(vec![end(3)]), ["one_trial"]);
+}
+
+/// Scenario: a change that rests on a reading of a minute ago.
+/// Guarantees: it is noticed, whatever the loop's snapshot says.
+#[test]
+fn stale_evidence_is_noticed() {
+    let mut stage = stage();
+    stage.act(60, scale(1, 60, 2, 3));
+    assert_eq!(stage.complaints(), ["fresh_evidence"]);
+}
+
+/// Scenario: in the last minute one request in ten is slow; one in a thousand.
+/// Guarantees: only the first is noticed.
+#[test]
+fn a_missed_objective_is_noticed() {
+    let last_minute = |slow_per_second| {
+        let mut stage = stage();
+        let mut service = ServiceReadings::default();
+        for at_s in 200..=300 {
+            service.totals.requests += 1000;
+            service.totals.slow += slow_per_second;
+            stage.0.second(SimTime::from_secs(at_s), &Readings { services: vec![service], calls: Vec::new() });
+        }
+        stage.0.end(SimTime::from_secs(300), &[]);
+        stage.complaints()
+    };
+    assert_eq!(last_minute(100), ["objective_met"]);
+    assert_eq!(last_minute(1), [""; 0]);
+}
+
+/// Scenario: at the end, a trial still waits for an answer that was due a minute ago.
+/// Guarantees: it is noticed.
+#[test]
+fn a_forgotten_trial_is_noticed() {
+    let mut stage = stage();
+    stage.act(240, scale(1, 0, 2, 3));
+    let state = TrialState::AwaitingApproval { expires: SimTime::from_secs(240).wall() };
+    stage.0.end(SimTime::from_secs(300), &[Trial { request: scale(1, 0, 2, 3), state }]);
+    assert_eq!(stage.complaints(), ["deadlines"]);
+}
+
+/// Scenario: once calm, the loop goes up and down four times, at a leisurely pace.
+/// Guarantees: the oscillation is noticed.
+#[test]
+fn an_oscillation_is_noticed() {
+    let mut stage = stage();
+    for turn in 0..4 {
+        let at_s = 200 + turn * 60;
+        stage.see(at_s);
+        let (from, to) = if turn % 2 == 0 { (2, 3) } else { (3, 2) };
+        stage.act(at_s, scale(turn, at_s, from, to));
+    }
+    stage.0.end(SimTime::from_secs(900), &[]);
+    assert_eq!(stage.complaints(), ["rest"]);
+}

@@ -8,8 +8,6 @@
 //! kill switch), new settings, readings of sources, the tick. Each of the first four is bounded and quick, so the tick is
 //! never starved.
 
-#![expect(clippy::disallowed_methods, reason = "the driver is where clocks are read")]
-
 mod book;
 mod collector;
 mod hands;

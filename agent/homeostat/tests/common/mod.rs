@@ -3,7 +3,6 @@
 //! Answers how an agent is started on free ports, asked and ended. Does not assert. Everything waits by looking again until a
 //! deadline, because a busy machine is slow and never wrong.
 
-#![expect(clippy::disallowed_methods, reason = "a process of its own is waited for in real time")]
 #![allow(dead_code, reason = "each test binary uses a part of this")]
 
 pub(crate) mod scale_endpoint;

@@ -136,11 +136,6 @@ impl ScalingSettings {
     pub fn highest_tolerated(&self) -> u64 {
         u64::from(self.utilization_target.0) + self.tolerance.of(self.utilization_target.0.into())
     }
-
-    /// The lowest utilisation that still counts as on target, in basis points.
-    pub fn lowest_tolerated(&self) -> u64 {
-        u64::from(self.utilization_target.0) - self.tolerance.of(self.utilization_target.0.into())
-    }
 }
 
 impl Default for ScalingSettings {

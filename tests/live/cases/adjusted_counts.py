@@ -38,7 +38,8 @@ def kept_traces_estimate_the_sent_ones(world):
     share = sink.total() / sent
     expect_true(share < 0.2, f"about a tenth is kept, found {share:.3f}; thresholds {sink.thresholds}")
     detail = {service: round(sink.requests[service] / truth["requests"], 4) for service, truth in shop.red.items()}
-    return f"kept {share:.1%} of {sent} spans; estimate / truth {detail}"
+    by_chance = {f"{1 / (1 - th / 2**56):.1f}": spans for th, spans in sink.thresholds.items() if th}
+    return f"kept {share:.1%} of {sent} spans; estimate / truth {detail}; spans per adjusted count {by_chance}"
 
 
 def settle(sink):

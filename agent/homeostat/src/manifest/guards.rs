@@ -13,7 +13,9 @@ use super::text::Value;
 /// Reads `spec.guards`.
 pub(super) fn read_guards(mut section: Section<'_>, settings: &mut GuardSettings, report: &mut Report) {
     read_budget(&mut section, "perTarget", &mut settings.per_target, report);
+    read_budget(&mut section, "sampling", &mut settings.sampling, report);
     read_budget(&mut section, "scaling", &mut settings.scaling, report);
+    read_budget(&mut section, "notification", &mut settings.notification, report);
     read_budget(&mut section, "global", &mut settings.global, report);
     if let Some(factor) = section.get("replicaFactorMax", report, scalars::factor) {
         settings.replica_factor_max = factor;

@@ -79,7 +79,10 @@ impl LiveScreen {
     }
 
     pub(crate) fn close(mut self) -> io::Result<()> {
+        // What is printed next takes the panel's place.
+        let top = self.terminal.get_frame().area().as_position();
         self.terminal.clear()?;
+        self.terminal.set_cursor_position(top)?;
         self.terminal.show_cursor()
     }
 }

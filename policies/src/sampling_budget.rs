@@ -7,8 +7,8 @@
 
 use homeostat_core::actions;
 use homeostat_core::{
-    IncidentId, Indicator, Label, Policy, PolicyView, Proposal, SamplingProbability, SamplingSettings, ServiceName,
-    ServiceSampling, Target,
+    Incident, IncidentId, Indicator, Label, Policy, PolicyView, Proposal, SamplingProbability, SamplingSettings,
+    ServiceName, ServiceSampling, Target,
 };
 
 use crate::precision;
@@ -90,12 +90,15 @@ fn stream<'a>(view: &PolicyView<'a>, service: &'a ServiceName) -> Option<Stream<
         Some(ppm) if ppm == u64::from(in_force.head.ppm()) => Steerable::Yes,
         Some(_) => Steerable::NotYetFetched,
     };
-    let suspects = |incident: &&homeostat_core::Incident| incident.is_active() && incident.suspect() == Some(service);
+    let suspects = |incident: &&Incident| incident.is_active() && incident.suspect() == Some(service);
+    let touched = view.assessment.incidents.iter().any(|incident| incident.services.contains(service));
+    // What an incident turned into slow and failed traces may be ordinary again any moment; the budget must hold then too.
+    let by_rule = if touched { 0 } else { value(Indicator::SpansKeptByRuleTotal).unwrap_or(0) };
     Some(Stream {
         service,
         in_force,
         received,
-        ordinary: received.saturating_sub(value(Indicator::SpansKeptByRuleTotal).unwrap_or(0)),
+        ordinary: received.saturating_sub(by_rule),
         requests: value(Indicator::RequestsTotal).unwrap_or(received),
         steerable,
         suspect_of: view.assessment.incidents.iter().find(suspects).map(|incident| incident.id),

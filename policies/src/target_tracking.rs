@@ -6,11 +6,14 @@
 
 use homeostat_core::actions::{self, Measure};
 use homeostat_core::{
-    BasisPoints, IncidentId, IncidentKind, Indicator, Label, ObjectiveKind, Policy, PolicyView, Proposal, Replicas,
-    ServiceName, ServiceScaling, Signal, Target, Window,
+    BasisPoints, Finding, IncidentId, IncidentKind, Indicator, Label, Millis, ObjectiveKind, Policy, PolicyView,
+    Proposal, Replicas, ServiceName, ServiceScaling, Signal, Target, Window,
 };
 
 pub(crate) const TARGET_TRACKING: TargetTracking = TargetTracking;
+
+/// How long utilisation must have been too high. A burst shorter than this is over before new capacity would be there.
+const GROW_AFTER: Millis = Millis::from_secs(5);
 
 /// Utilisation after a reduction may exceed the tolerated band by this much before the reduction counts as harmful.
 const REDUCTION_MARGIN: BasisPoints = BasisPoints(1000);
@@ -46,11 +49,12 @@ struct Load<'a> {
 impl Load<'_> {
     fn grow(&self, view: &PolicyView<'_>) -> Option<Proposal> {
         let scaling = &view.settings.scaling;
-        if self.used <= scaling.highest_tolerated() {
+        let pressed = self.finding(IncidentKind::Pressure, view)?;
+        if view.snapshot.at.since(pressed.since) < GROW_AFTER {
             return None;
         }
         let highest = view.settings.guards.replica_factor_max.of(self.replicas).max(self.replicas + 1);
-        let wanted = self.wanted(view).min(highest).min(self.envelope.max.0.into());
+        let wanted = self.wanted(self.used, view).min(highest).min(self.envelope.max.0.into());
         if wanted <= self.replicas {
             return None;
         }
@@ -61,11 +65,7 @@ impl Load<'_> {
 
     fn shrink(&self, view: &PolicyView<'_>) -> Option<Proposal> {
         let (scaling, now) = (&view.settings.scaling, view.snapshot.at);
-        let idle = view
-            .assessment
-            .findings
-            .iter()
-            .find(|finding| finding.kind == IncidentKind::Slack && finding.service == *self.service)?;
+        let idle = self.finding(IncidentKind::Slack, view)?;
         let target = Target::Service(self.service.clone());
         let last = view.ledger.last(&actions::SCALE_REPLICAS.name, &target);
         let since_last = last.map_or(scaling.reduce_after, |entry| now.since(entry.at));
@@ -73,7 +73,8 @@ impl Load<'_> {
             return None;
         }
         let lowest = self.replicas.div_ceil(2).max(self.envelope.min.0.into()).max(1);
-        let wanted = self.wanted(view).max(lowest);
+        let peak = idle.evidence.first().map_or(self.used, |peak| peak.value);
+        let wanted = self.wanted(peak, view).max(lowest);
         if self.replicas <= wanted {
             return None;
         }
@@ -83,10 +84,14 @@ impl Load<'_> {
         Some(self.proposal(action, None, self.why(wanted, scaling.utilization_target)))
     }
 
+    fn finding<'v>(&self, kind: IncidentKind, view: &PolicyView<'v>) -> Option<&'v Finding> {
+        view.assessment.findings.iter().find(|finding| finding.kind == kind && finding.service == *self.service)
+    }
+
     /// ceil(replicas × utilisation / target)
-    fn wanted(&self, view: &PolicyView<'_>) -> u64 {
+    fn wanted(&self, used: u64, view: &PolicyView<'_>) -> u64 {
         let target = u64::from(view.settings.scaling.utilization_target.0).max(1);
-        (self.replicas * self.used).div_ceil(target)
+        (self.replicas * used).div_ceil(target)
     }
 
     /// What is promised to fall: what users feel, if they feel it; else utilisation.
@@ -127,7 +132,7 @@ fn replicas(number: u64) -> Replicas {
 
 #[cfg(test)]
 mod tests {
-    use homeostat_core::{Actuation, Finding, FindingState, Millis, Severity, Timestamp};
+    use homeostat_core::{Actuation, FindingState, Severity, Timestamp};
 
     use super::*;
     use crate::testing::World;
@@ -139,21 +144,23 @@ mod tests {
         }
     }
 
+    /// A service that has used `used` of `replicas` replicas since second 0; it is second 1000.
     fn loaded(used: u64, replicas: u64) -> World {
-        World::default().scalable("cart", 1, 8).gauge("cart", Indicator::Utilization, used).gauge(
+        let world = World::default().at(1000).scalable("cart", 1, 8).gauge("cart", Indicator::Utilization, used).gauge(
             "cart",
             Indicator::ReplicasReady,
             replicas,
-        )
+        );
+        if used <= 6600 { world } else { since(world, IncidentKind::Pressure, 0) }
     }
 
-    fn idle_since(world: World, since: Timestamp) -> World {
+    fn since(world: World, kind: IncidentKind, second: u64) -> World {
         world.finding(Finding {
-            detector: Label::new("slack"),
+            detector: Label::new("test"),
             service: "cart".into(),
-            kind: IncidentKind::Slack,
+            kind,
             severity: Severity::Ticket,
-            since,
+            since: Timestamp(second * 1000),
             state: FindingState::Pending,
             evidence: Vec::new(),
         })
@@ -175,9 +182,21 @@ mod tests {
     /// Guarantees: it is reduced only after that, by half at most.
     #[test]
     fn a_reduction_waits() {
-        let world = |since_s: u64| idle_since(loaded(500, 8), Timestamp(since_s * 1000)).at(1000);
-        assert_eq!(proposed(&world(701)), None);
-        assert_eq!(proposed(&world(700)), Some(4));
+        let idle = |second| since(loaded(500, 8), IncidentKind::Slack, second);
+        assert_eq!(proposed(&idle(701)), None);
+        assert_eq!(proposed(&idle(700)), Some(4));
+    }
+
+    /// Scenario: utilisation has been too high for four seconds, and for five.
+    /// Guarantees: the noise of a few seconds adds no replica; a lasting load does.
+    #[test]
+    fn noise_adds_nothing() {
+        let pressed = |second| {
+            let calm = loaded(6000, 2).gauge("cart", Indicator::Utilization, 10_000);
+            since(calm, IncidentKind::Pressure, second)
+        };
+        assert_eq!(proposed(&pressed(996)), None);
+        assert_eq!(proposed(&pressed(995)), Some(4));
     }
 
     /// Scenario: utilisation is known, the number of replicas is stale.

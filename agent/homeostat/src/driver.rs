@@ -198,7 +198,8 @@ impl Driver {
 
     fn reconfigure(&mut self, settings: Box<Settings>) {
         self.absorb(Event::Reconfigured(settings));
-        self.hands.sampler.follow(self.mind.control().settings());
+        let control = self.mind.control();
+        self.hands.sampler.follow(control.settings(), control.in_force());
         self.publish();
     }
 

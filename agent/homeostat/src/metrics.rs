@@ -126,7 +126,7 @@ fn latencies(page: &mut Exposition, view: &LoopView) {
     }
     let mut family = page.family("homeostat_sampling_probability_ratio", Gauge, "Sampling probability in force.");
     for service in &services {
-        let sampling = view.in_force.sampling.get(*service).unwrap_or(&view.settings.sampling.initial);
+        let sampling = view.sampling_of(service);
         family.sample(&[("service", service.as_str()), ("at", "head")], sampling.head.as_f64());
         family.sample(&[("service", service.as_str()), ("at", "tail")], sampling.tail.as_f64());
     }

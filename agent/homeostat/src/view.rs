@@ -7,8 +7,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use homeostat_core::{
-    ActionId, ActionRequest, InForce, Knowledge, Outcome, Regime, Settings, TickRecord, Timestamp, Trial, TrialStage,
-    Verdict,
+    ActionId, ActionRequest, InForce, Knowledge, Outcome, Regime, ServiceName, ServiceSampling, Settings, TickRecord,
+    Timestamp, Trial, TrialStage, Verdict,
 };
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +36,13 @@ pub(crate) struct LoopView {
 }
 
 impl LoopView {
+    /// How `service` is sampled.
+    pub(crate) fn sampling_of(&self, service: &ServiceName) -> ServiceSampling {
+        let wanted = &self.settings.sampling;
+        let set = self.in_force.sampling.get(service).filter(|_| wanted.adaptive);
+        set.copied().unwrap_or(wanted.initial)
+    }
+
     /// The view until the first tick.
     pub(crate) fn before_the_first_tick(settings: &Settings) -> LoopView {
         LoopView {

@@ -3,11 +3,17 @@
 //! Answers which detectors there are and in which order they run. Order is behaviour: findings appear in this order.
 
 mod burn_rate;
+mod pressure;
 mod saturation;
 mod slack;
 
 use crate::Detector;
 
 /// Every detector, in the order in which they run.
-pub const CATALOGUE: &[&dyn Detector] =
-    &[&burn_rate::AVAILABILITY_BURN, &burn_rate::LATENCY_BURN, &saturation::SATURATION, &slack::SLACK];
+pub const CATALOGUE: &[&dyn Detector] = &[
+    &burn_rate::AVAILABILITY_BURN,
+    &burn_rate::LATENCY_BURN,
+    &saturation::SATURATION,
+    &pressure::PRESSURE,
+    &slack::SLACK,
+];

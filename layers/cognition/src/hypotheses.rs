@@ -19,10 +19,11 @@ const SATURATED: u32 = 3500;
 /// Causes reported per incident; beyond these nobody reads.
 const HYPOTHESES_MAX: usize = 5;
 
-/// The suspects of `findings`, most likely first; ties break by name.
-pub(crate) fn suspect(view: &View<'_>, findings: &[Finding]) -> Vec<Hypothesis> {
+/// The suspects of an incident's `findings`, most likely first; ties break by name. `all` has the pending ones too: that
+/// capacity is used up explains an incident before it would open one.
+pub(crate) fn suspect(view: &View<'_>, findings: &[Finding], all: &[Finding]) -> Vec<Hypothesis> {
     let troubled: BTreeSet<&ServiceName> = findings.iter().map(|finding| &finding.service).collect();
-    let mut hypotheses: Vec<_> = troubled.iter().map(|service| weigh(view, service, findings, &troubled)).collect();
+    let mut hypotheses: Vec<_> = troubled.iter().map(|service| weigh(view, service, all, &troubled)).collect();
     hypotheses.sort_by(|a, b| b.confidence.cmp(&a.confidence).then_with(|| a.cause.cmp(&b.cause)));
     hypotheses.truncate(HYPOTHESES_MAX);
     hypotheses

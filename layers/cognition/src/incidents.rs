@@ -15,19 +15,22 @@ use crate::hypotheses;
 /// end of a fault and the end of an incident are not the same noise.
 const CLOSES_AFTER: Millis = Millis::from_secs(20);
 
+/// The first incident's number; people count from one.
+const FIRST: IncidentId = IncidentId(1);
+
 /// Incidents open at once. More at a time are one storm; the oldest stay, so nothing flaps.
 const INCIDENTS_MAX: usize = 256;
 
 pub(crate) fn assess(view: &View<'_>, findings: Vec<Finding>) -> Assessment {
     let groups = group(view, findings.iter().filter(|finding| finding.state == FindingState::Firing));
-    let mut next_incident = view.last.next_incident;
+    let mut next_incident = view.last.next_incident.max(FIRST);
     let mut incidents: Vec<Incident> =
         view.last.incidents.iter().map(|incident| Incident { findings: Vec::new(), ..incident.clone() }).collect();
     for group in groups {
         match incidents.iter().position(|incident| touches(incident, &group)) {
-            Some(index) => carry_on(&mut incidents[index], group, view),
+            Some(index) => carry_on(&mut incidents[index], group, &findings, view),
             None if incidents.len() < INCIDENTS_MAX => {
-                incidents.push(open(next_incident, group, view));
+                incidents.push(open(next_incident, group, &findings, view));
                 next_incident = next_incident.next();
             }
             None => {}
@@ -78,7 +81,7 @@ fn touches(incident: &Incident, group: &[Finding]) -> bool {
     group.iter().any(|finding| incident.services.binary_search(&finding.service).is_ok())
 }
 
-fn open(id: IncidentId, findings: Vec<Finding>, view: &View<'_>) -> Incident {
+fn open(id: IncidentId, findings: Vec<Finding>, all: &[Finding], view: &View<'_>) -> Incident {
     let loudest = findings.iter().max_by_key(|finding| (finding.severity, std::cmp::Reverse(finding.kind)));
     let loudest = loudest.expect("a group has at least one finding");
     let mut incident = Incident {
@@ -91,11 +94,11 @@ fn open(id: IncidentId, findings: Vec<Finding>, view: &View<'_>) -> Incident {
         findings: Vec::new(),
         hypotheses: Vec::new(),
     };
-    carry_on(&mut incident, findings, view);
+    carry_on(&mut incident, findings, all, view);
     incident
 }
 
-fn carry_on(incident: &mut Incident, findings: Vec<Finding>, view: &View<'_>) {
+fn carry_on(incident: &mut Incident, findings: Vec<Finding>, all: &[Finding], view: &View<'_>) {
     incident.last_seen = view.snapshot.at;
     incident.findings.extend(findings);
     let services: BTreeSet<ServiceName> =
@@ -103,7 +106,7 @@ fn carry_on(incident: &mut Incident, findings: Vec<Finding>, view: &View<'_>) {
     incident.services = services.into_iter().collect();
     let loudest = incident.findings.iter().map(|finding| finding.severity).max();
     incident.severity = loudest.unwrap_or(incident.severity);
-    incident.hypotheses = hypotheses::suspect(view, &incident.findings);
+    incident.hypotheses = hypotheses::suspect(view, &incident.findings, all);
 }
 
 fn is_over(incident: &Incident, view: &View<'_>) -> bool {
@@ -171,7 +174,7 @@ mod tests {
             last = step(&last, second, findings);
             closed.extend(last.closed.iter().map(|id| (second, *id)));
         }
-        assert_eq!(closed, [(149, IncidentId(0))]);
+        assert_eq!(closed, [(149, FIRST)]);
     }
 
     /// Scenario: the only service of an open incident falls silent.

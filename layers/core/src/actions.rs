@@ -96,6 +96,14 @@ pub enum Expectation {
         /// By how much, relative to the value before.
         by: BasisPoints,
     },
+    /// `measure` falls by at least this share; if it does not, the action is no help but no harm either. For more capacity:
+    /// what grew meanwhile grew for another reason, and going back would add to it.
+    Relieves {
+        /// What is relieved.
+        measure: Measure,
+        /// By how much, relative to the value before.
+        by: BasisPoints,
+    },
     /// `measure` stays at or below `limit`, or at least does not get worse.
     StaysBelow {
         /// What must stay low.
@@ -111,7 +119,9 @@ impl Expectation {
     /// What is measured before and after.
     pub fn measure(&self) -> Option<&Measure> {
         match self {
-            Expectation::Improves { measure, .. } | Expectation::StaysBelow { measure, .. } => Some(measure),
+            Expectation::Improves { measure, .. }
+            | Expectation::Relieves { measure, .. }
+            | Expectation::StaysBelow { measure, .. } => Some(measure),
             Expectation::Delivered => None,
         }
     }
@@ -130,6 +140,11 @@ pub enum Measure {
         /// Which promise.
         kind: ObjectiveKind,
     },
+    /// The share of a service's ordinary spans that is kept, in basis points. Independent of traffic.
+    KeptShare {
+        /// Whose spans.
+        service: ServiceName,
+    },
     /// Spans that the agent keeps by chance rather than by rule, in thousandths per second. What is kept by rule is no
     /// choice of the loop and must not count against one.
     SpansKeptByChance,
@@ -143,6 +158,13 @@ impl Measure {
             Measure::BadRatio { service, kind } => {
                 let counts = snapshot.counts.get(service)?.over(Window::Now);
                 (0 < counts.requests).then(|| u64::from(counts.bad_ratio(*kind).0))
+            }
+            Measure::KeptShare { service } => {
+                let value = |indicator| snapshot.service_value(service, indicator);
+                let by_rule = value(Indicator::SpansKeptByRuleTotal)?;
+                let ordinary = value(Indicator::SpansReceivedTotal)?.saturating_sub(by_rule);
+                let kept = value(Indicator::SpansKeptTotal)?.saturating_sub(by_rule);
+                (0 < ordinary).then(|| BasisPoints::from_ratio(kept, ordinary).0.into())
             }
             Measure::SpansKeptByChance => {
                 let agent = |indicator| snapshot.reading(&Target::Agent, indicator).fresh();
@@ -158,7 +180,7 @@ impl Measure {
     pub const fn unit(&self) -> Unit {
         match self {
             Measure::Reading(signal) => signal.indicator.unit(),
-            Measure::BadRatio { .. } => Unit::BasisPoints,
+            Measure::BadRatio { .. } | Measure::KeptShare { .. } => Unit::BasisPoints,
             Measure::SpansKeptByChance => Unit::MilliPerSecond,
         }
     }
@@ -170,6 +192,7 @@ impl fmt::Display for Measure {
             Measure::Reading(signal) => write!(f, "{signal}"),
             Measure::BadRatio { service, kind: ObjectiveKind::Availability } => write!(f, "failed share of {service}"),
             Measure::BadRatio { service, kind: ObjectiveKind::Latency } => write!(f, "slow share of {service}"),
+            Measure::KeptShare { service } => write!(f, "kept share of {service}"),
             Measure::SpansKeptByChance => f.write_str("spans kept by chance"),
         }
     }

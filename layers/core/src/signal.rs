@@ -44,6 +44,9 @@ pub enum IndicatorKind {
     Counter,
     /// Observed and read as it is.
     Gauge,
+    /// Observed as it is; appears in a snapshot as the mean of the last five seconds, because one second says little of a
+    /// quantity that jumps with every request.
+    Averaged,
 }
 
 /// The unit of a reading as it stands in a snapshot.
@@ -83,11 +86,10 @@ impl Indicator {
             | Indicator::SpansReceivedTotal
             | Indicator::SpansKeptTotal
             | Indicator::SpansKeptByRuleTotal => IndicatorKind::Counter,
-            Indicator::LatencyP50
-            | Indicator::LatencyP99
-            | Indicator::Utilization
-            | Indicator::ReplicasReady
-            | Indicator::HeadProbability => IndicatorKind::Gauge,
+            Indicator::LatencyP50 | Indicator::LatencyP99 | Indicator::ReplicasReady | Indicator::HeadProbability => {
+                IndicatorKind::Gauge
+            }
+            Indicator::Utilization => IndicatorKind::Averaged,
         }
     }
 

@@ -14,14 +14,21 @@ const NOISE: BasisPoints = BasisPoints(500);
 pub(crate) fn judge(request: &ActionRequest, snapshot: &Snapshot) -> (Verdict, Option<u64>) {
     let expectation = &request.action.expectation;
     let after = expectation.measure().and_then(|measure| measure.read(snapshot));
-    let verdict = match (expectation, request.baseline, after) {
+    (verdict_on(expectation, (request.baseline, after)), after)
+}
+
+fn verdict_on(expectation: &Expectation, (before, after): (Option<u64>, Option<u64>)) -> Verdict {
+    match (expectation, before, after) {
         (Expectation::Delivered, _, _) => Verdict::Kept,
         (Expectation::Improves { by, .. }, Some(before), Some(after)) => improved(before, after, *by),
+        (Expectation::Relieves { by, .. }, Some(before), Some(after)) => match improved(before, after, *by) {
+            Verdict::Undone => Verdict::Inconclusive,
+            verdict => verdict,
+        },
         (Expectation::StaysBelow { limit, .. }, Some(before), Some(after)) => stayed(before, after, *limit),
         // Without both values nothing can be shown.
-        (Expectation::Improves { .. } | Expectation::StaysBelow { .. }, _, _) => Verdict::Inconclusive,
-    };
-    (verdict, after)
+        (_, None, _) | (_, _, None) => Verdict::Inconclusive,
+    }
 }
 
 fn improved(before: u64, after: u64, by: BasisPoints) -> Verdict {
@@ -59,6 +66,23 @@ mod tests {
         check(1000, 1100, Verdict::Undone);
         check(0, 0, Verdict::Inconclusive);
         check(0, 1, Verdict::Undone);
+    }
+
+    /// Scenario: an action that should relieve does; does nothing; is overtaken by growing load.
+    /// Guarantees: kept, and twice neither: more capacity is never taken back for what grew meanwhile.
+    #[test]
+    fn relief_is_never_taken_back() {
+        let check = |before, after, verdict| {
+            let measured = (Some(before), Some(after));
+            assert_eq!(verdict_on(&relieves(), measured), verdict);
+        };
+        check(9000, 5000, Verdict::Kept);
+        check(9000, 9000, Verdict::Inconclusive);
+        check(7000, 10_000, Verdict::Inconclusive);
+    }
+
+    fn relieves() -> Expectation {
+        Expectation::Relieves { measure: homeostat_core::actions::Measure::SpansKeptByChance, by: BasisPoints(1000) }
     }
 
     /// Scenario: a measure must stay below 100; it does, it does not and is worse than before, it was above already.

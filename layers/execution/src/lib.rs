@@ -7,8 +7,9 @@ mod judge;
 
 use homeostat_core::actions::{self, ActionKind};
 use homeostat_core::{
-    ActionId, ActionRequest, Actuation, Autonomy, AutonomySettings, Effect, InForce, Ledger, LedgerEntry, Millis,
-    Outcome, Plan, Report, ReportKind, Snapshot, Timestamp, Trial, TrialChange, TrialStage, TrialState, Verdict,
+    ActionId, ActionRequest, Actuation, Autonomy, AutonomySettings, Effect, InForce, Indicator, Ledger, LedgerEntry,
+    Millis, Outcome, Plan, Report, ReportKind, Snapshot, Timestamp, Trial, TrialChange, TrialStage, TrialState,
+    Verdict,
 };
 
 /// Times the way back is sent before it is given up.
@@ -192,6 +193,9 @@ fn due(now: Timestamp, gate: Gate, trial: &Trial, snapshot: &Snapshot) -> Option
     match &trial.state {
         TrialState::AwaitingApproval { expires } if *expires <= now => Some(ended(judged(now, Verdict::Declined))),
         _ if gate == Gate::Closed => None,
+        TrialState::Requested { deadline, .. } if *deadline <= now && is_seen(&trial.request, snapshot) => {
+            Some(ended(settling(now, &trial.request)))
+        }
         TrialState::Requested { deadline, asked: false } if *deadline <= now => Some(ask(now, &trial.request)),
         TrialState::Requested { deadline, asked: true } if *deadline <= now => {
             Some(undo(now, trial, Verdict::Failed, 1))
@@ -217,17 +221,14 @@ fn due(now: Timestamp, gate: Gate, trial: &Trial, snapshot: &Snapshot) -> Option
 }
 
 fn after_report(now: Timestamp, trial: &Trial, report: ReportKind) -> Option<TrialState> {
-    let settling = || {
-        let until = now + kind_of(&trial.request).settle;
-        TrialState::Settling { applied: now, until }
-    };
     match (&trial.state, report) {
-        (TrialState::Requested { .. }, ReportKind::Applied) => Some(settling()),
+        (TrialState::Requested { .. }, ReportKind::Applied) => Some(settling(now, &trial.request)),
         (TrialState::Requested { .. }, ReportKind::Failed { .. }) => Some(judged(now, Verdict::Failed)),
         (TrialState::Requested { .. }, ReportKind::ReadBack { actual: Some(actual) }) => {
             // What is neither there nor as it was before has been changed by somebody else meanwhile. It is theirs now:
             // taking "our" change back would undo theirs.
-            Some(if actual == trial.request.action.actuation { settling() } else { judged(now, Verdict::Failed) })
+            let is_there = actual == trial.request.action.actuation;
+            Some(if is_there { settling(now, &trial.request) } else { judged(now, Verdict::Failed) })
         }
         (TrialState::Undoing { because, .. }, ReportKind::Undone) => Some(judged(now, *because)),
         // Everything else is late, doubled or answers a question no longer asked; the deadlines decide.
@@ -254,6 +255,20 @@ fn undo(now: Timestamp, trial: &Trial, because: Verdict, attempts: u32) -> Due {
 
 fn ended(state: TrialState) -> Due {
     Due { state, measured: Measured::default(), effect: None }
+}
+
+fn settling(now: Timestamp, request: &ActionRequest) -> TrialState {
+    TrialState::Settling { applied: now, until: now + kind_of(request).settle }
+}
+
+/// Whether the snapshot shows that it was done, although nobody reported it.
+fn is_seen(request: &ActionRequest, snapshot: &Snapshot) -> bool {
+    match &request.action.actuation {
+        Actuation::SetReplicas { service, replicas } => {
+            snapshot.service_value(service, Indicator::ReplicasReady) == Some(replicas.0.into())
+        }
+        Actuation::SetSampling { .. } | Actuation::Notify { .. } => false,
+    }
 }
 
 fn judged(at: Timestamp, verdict: Verdict) -> TrialState {

@@ -18,8 +18,8 @@ fn request() -> ActionRequest {
         decided: Timestamp(0),
         policy: Label::new("test"),
         incident: None,
-        action: actions::scale_out(&ServiceName::from("cart"), Replicas(2), Replicas(4), measure),
-        baseline: Some(9500),
+        action: actions::scale_in(&ServiceName::from("cart"), Replicas(4), Replicas(2), measure, 7000),
+        baseline: Some(5000),
         why: String::new(),
         propensity: BasisPoints::ONE,
         alternatives: Vec::new(),
@@ -76,7 +76,7 @@ fn a_kept_promise_stays() {
     assert_eq!(life.stages(), [TrialStage::Requested, TrialStage::Settling], "judged before its time");
     life.at(21, 4000);
     assert_eq!(life.stages().last(), Some(&TrialStage::Judged(Verdict::Kept)));
-    assert_eq!((life.step.outcomes[0].before, life.step.outcomes[0].after), (Some(9500), Some(4000)));
+    assert_eq!((life.step.outcomes[0].before, life.step.outcomes[0].after), (Some(5000), Some(4000)));
     assert_eq!((life.undos(), life.execution.trials().len()), (0, 0));
 }
 

@@ -86,7 +86,8 @@ impl Perception {
                 self.overflow += 1;
                 return;
             }
-            self.tracks.insert(signal, Track::first(value, at));
+            let track = Track::first(signal.indicator, value, at);
+            self.tracks.insert(signal, track);
             return;
         }
         let track = self.tracks.get_mut(&signal).expect("looked up above");
@@ -162,14 +163,30 @@ mod tests {
         assert_eq!(read(&mut perception, 5000), Reading::Missing { why: MissingReason::NeverObserved });
     }
 
-    /// Scenario: utilisation rose by 500 basis points a second, then the sensor fell silent for twenty seconds.
+    /// Scenario: utilisation jumps between 40 % and 80 % from second to second, then stays at 80 %.
+    /// Guarantees: it reads as its mean over five seconds, and follows once it stays.
+    #[test]
+    fn utilisation_is_read_as_its_mean() {
+        let mut perception = Perception::default();
+        for second in 100..130 {
+            observe(&mut perception, Indicator::Utilization, 4000 + second % 2 * 4000, second);
+        }
+        let mean = freeze(&mut perception, 129).reading(&service(), Indicator::Utilization).fresh();
+        assert!(mean.is_some_and(|mean| (5600..=6400).contains(&mean)), "{mean:?}");
+        for second in 130..135 {
+            observe(&mut perception, Indicator::Utilization, 8000, second);
+        }
+        assert_eq!(freeze(&mut perception, 134).reading(&service(), Indicator::Utilization).fresh(), Some(8000));
+    }
+
+    /// Scenario: latency rose by 500 µs a second, then the sensor fell silent for twenty seconds.
     /// Guarantees: the worst case assumes that it went on rising as fast as it ever did.
     #[test]
     fn a_stale_reading_is_projected_to_its_worst_case() {
         let mut perception = Perception::default();
-        observe(&mut perception, Indicator::Utilization, 4000, 100);
-        observe(&mut perception, Indicator::Utilization, 4500, 101);
-        let reading = freeze(&mut perception, 121).reading(&service(), Indicator::Utilization);
+        observe(&mut perception, Indicator::LatencyP99, 4000, 100);
+        observe(&mut perception, Indicator::LatencyP99, 4500, 101);
+        let reading = freeze(&mut perception, 121).reading(&service(), Indicator::LatencyP99);
         assert_eq!(reading.worst_case(), Some(4500 + 20 * 500));
     }
 

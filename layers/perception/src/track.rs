@@ -12,9 +12,12 @@ use homeostat_core::{
 /// The time over which a counter's rate is taken.
 const RATE_OVER: Millis = Millis::from_secs(10);
 
-/// Totals kept per counter: one a second over [`RATE_OVER`], and room for sources that report faster. When full, the
-/// rate is taken over a shorter time.
-const TOTALS_MAX: usize = 16;
+/// The time over which an averaged gauge is read: long enough to calm a queue's jumps, short enough to see a fault at once.
+const MEAN_OVER: Millis = Millis::from_secs(5);
+
+/// Readings kept per counter or averaged gauge: one a second over either time, and room. A source that reports faster is
+/// read over a shorter time.
+const RECENT_MAX: usize = 20;
 
 /// What an observation did to a track.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,13 +38,18 @@ pub(crate) struct Track {
     at: Timestamp,
     /// The fastest rise seen, in units per second.
     rise_max: u64,
-    /// Counters only: recent totals, oldest first, with resets removed.
-    totals: VecDeque<(Timestamp, u64)>,
+    /// Oldest first. Of a counter: recent totals, with resets removed. Of an averaged gauge: recent values.
+    recent: VecDeque<(Timestamp, u64)>,
 }
 
 impl Track {
-    pub(crate) fn first(value: u64, at: Timestamp) -> Track {
-        Track { value, at, rise_max: 0, totals: VecDeque::from([(at, 0)]) }
+    pub(crate) fn first(indicator: Indicator, value: u64, at: Timestamp) -> Track {
+        let first = match indicator.kind() {
+            IndicatorKind::Counter => Some(0),
+            IndicatorKind::Averaged => Some(value),
+            IndicatorKind::Gauge => None,
+        };
+        Track { value, at, rise_max: 0, recent: first.map(|first| (at, first)).into_iter().collect() }
     }
 
     pub(crate) const fn last_at(&self) -> Timestamp {
@@ -54,7 +62,7 @@ impl Track {
         }
         let absorbed = match indicator.kind() {
             IndicatorKind::Counter => self.absorb_total(value, at),
-            IndicatorKind::Gauge => self.absorb_gauge(value, at),
+            IndicatorKind::Gauge | IndicatorKind::Averaged => self.absorb_gauge(indicator, value, at),
         };
         (self.value, self.at) = (value, at);
         absorbed
@@ -63,6 +71,7 @@ impl Track {
     pub(crate) fn read(&self, indicator: Indicator, now: Timestamp, settings: &PerceptionSettings) -> Reading {
         let value = match indicator.kind() {
             IndicatorKind::Gauge => Some(self.value),
+            IndicatorKind::Averaged => self.mean(),
             IndicatorKind::Counter => self.rate_milli_per_second(),
         };
         let age = now.since(self.at);
@@ -73,35 +82,47 @@ impl Track {
         }
     }
 
-    fn absorb_gauge(&mut self, value: u64, at: Timestamp) -> Absorbed {
+    fn absorb_gauge(&mut self, indicator: Indicator, value: u64, at: Timestamp) -> Absorbed {
         let (rise, span_ms) = (value.saturating_sub(self.value), at.since(self.at).0);
         let rise_per_second = rise.saturating_mul(1000).checked_div(span_ms).unwrap_or(0);
         self.rise_max = self.rise_max.max(rise_per_second);
+        if indicator.kind() == IndicatorKind::Averaged {
+            self.recent.push_back((at, value));
+            let too_old = |first: Option<&(Timestamp, u64)>| first.is_some_and(|first| MEAN_OVER <= at.since(first.0));
+            while RECENT_MAX < self.recent.len() || too_old(self.recent.front()) {
+                self.recent.pop_front();
+            }
+        }
         Absorbed::Read
     }
 
     /// A total below the last one means that the source started again: everything it has counted since is new.
     fn absorb_total(&mut self, total: u64, at: Timestamp) -> Absorbed {
         let by = if self.value <= total { total - self.value } else { total };
-        let (last_at, sum) = self.totals.back().copied().unwrap_or((at, 0));
+        let (last_at, sum) = self.recent.back().copied().unwrap_or((at, 0));
         if last_at == at {
-            self.totals.pop_back();
+            self.recent.pop_back();
         }
-        self.totals.push_back((at, sum + by));
-        while TOTALS_MAX < self.totals.len() || self.second_is_old_enough(at) {
-            self.totals.pop_front();
+        self.recent.push_back((at, sum + by));
+        while RECENT_MAX < self.recent.len() || self.second_is_old_enough(at) {
+            self.recent.pop_front();
         }
         Absorbed::Grew { by }
     }
 
     fn second_is_old_enough(&self, at: Timestamp) -> bool {
-        self.totals.get(1).is_some_and(|(second, _)| RATE_OVER <= at.since(*second))
+        self.recent.get(1).is_some_and(|(second, _)| RATE_OVER <= at.since(*second))
     }
 
     fn rate_milli_per_second(&self) -> Option<u64> {
-        let (first, last) = (self.totals.front()?, self.totals.back()?);
+        let (first, last) = (self.recent.front()?, self.recent.back()?);
         let span_ms = last.0.since(first.0).0;
         (0 < span_ms).then(|| (last.1 - first.1).saturating_mul(1_000_000) / span_ms)
+    }
+
+    fn mean(&self) -> Option<u64> {
+        let sum: u64 = self.recent.iter().map(|(_, value)| value).sum();
+        sum.checked_div(self.recent.len() as u64)
     }
 
     fn worst(&self, indicator: Indicator, last: u64, age: Millis) -> u64 {

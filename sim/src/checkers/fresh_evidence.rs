@@ -43,6 +43,6 @@ fn evidence(measure: &Measure) -> Option<(&ServiceName, Indicator)> {
             signal.target.service().filter(|_| watches(signal.indicator)).map(|service| (service, signal.indicator))
         }
         Measure::BadRatio { service, .. } => Some((service, Indicator::RequestsTotal)),
-        Measure::SpansKeptByChance => None,
+        Measure::KeptShare { .. } | Measure::SpansKeptByChance => None,
     }
 }

@@ -147,7 +147,7 @@ fn service(name: &ServiceName, exact: Option<Red>, snapshot: &Snapshot, view: &L
         latency_p99_us: value(Indicator::LatencyP99),
         utilization_bp: value(Indicator::Utilization),
         replicas: value(Indicator::ReplicasReady),
-        sampling: view.in_force.sampling.get(name).copied().unwrap_or(view.settings.sampling.initial),
+        sampling: view.sampling_of(name),
         objectives: view.settings.objectives.of(name),
         calls: snapshot.callees(name).cloned().collect(),
     }

@@ -16,15 +16,15 @@ use tokio::time::Instant;
 use super::shop::{ShopClient, client, request, uniform};
 
 /// Requests per second at the entrance.
-pub(crate) const RATE: f64 = 80.0;
+pub(crate) const RATE: f64 = 110.0;
 
 /// The share of them that are orders; the rest look at products.
-const ORDERS: f64 = 0.4;
+const ORDERS: f64 = 0.29;
 
 /// Users in the shop at once. In a starved shop a few hundred wait; beyond this they do not come in and are counted.
 const INSIDE_MAX: usize = 1000;
 
-/// Visits remembered: twenty minutes of them. The demo ends long before; the bound is for the day somebody prolongs it.
+/// Visits remembered: a quarter of an hour of them. The demo ends long before; the bound is for the day somebody prolongs it.
 const VISITS_MAX: usize = 100_000;
 
 /// What one user saw.

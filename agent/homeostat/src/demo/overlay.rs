@@ -6,15 +6,20 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use homeostat_core::{Autonomy, Replicas, ServiceName, ServiceScaling};
+use homeostat_core::{Autonomy, Micros, Replicas, ServiceName, ServiceObjectives, ServiceScaling};
 
+use super::shop::VICTIM;
 use crate::manifest::{Doors, ExporterSpec, Manifest, Protocol, TelemetryKind};
 
 /// Spans the agent may keep a second: two thirds of what the shop sends, so that there is something to choose.
-const KEPT_SPANS_MAX: u64 = 250;
+const KEPT_SPANS_MAX: u64 = 320;
 
 /// Workers a service may be given, and must keep.
 const ENVELOPE: ServiceScaling = ServiceScaling { min: Replicas(1), max: Replicas(8) };
+
+/// What counts as slow for the innermost service: half of what the whole may take. With one threshold for all, a caller
+/// would always break its promise a moment before the service it waits for.
+const INNER_THRESHOLD: Micros = Micros::from_millis(250);
 
 /// The embedded default, plus what [`told`] says.
 pub(crate) fn manifest(shop: &BTreeMap<&'static str, SocketAddr>, backend: SocketAddr) -> Manifest {
@@ -32,6 +37,8 @@ pub(crate) fn manifest(shop: &BTreeMap<&'static str, SocketAddr>, backend: Socke
     let settings = &mut manifest.settings;
     settings.sampling.kept_spans_per_second_max = KEPT_SPANS_MAX;
     settings.autonomy.scaling = Autonomy::Act;
+    let inner = ServiceObjectives { latency_threshold: INNER_THRESHOLD, ..settings.objectives.default };
+    settings.objectives.services.insert(ServiceName::from(VICTIM), inner);
     for (name, address) in shop {
         let service = ServiceName::from(*name);
         settings.scaling.services.insert(service.clone(), ENVELOPE);
@@ -44,10 +51,12 @@ pub(crate) fn manifest(shop: &BTreeMap<&'static str, SocketAddr>, backend: Socke
 pub(crate) fn told() -> Vec<[String; 2]> {
     let kept = format!("tracing.sampling.maxKeptSpansPerSecond: {KEPT_SPANS_MAX}");
     let scale = format!("automation.services.*.scale: {{ min: {}, max: {} }}", ENVELOPE.min, ENVELOPE.max);
+    let inner = format!("objectives.services.{VICTIM}.latency.threshold: {INNER_THRESHOLD}");
     [
         ("receivers, api, telemetry: port 0".to_owned(), "beside a collector you may have"),
         (kept, "two thirds of what the shop sends"),
         ("tracing.exporters: a stand-in backend".to_owned(), "part of the demo; it only counts"),
+        (inner, "a part must be faster than the whole"),
         ("automation.scaling: Act".to_owned(), "the default is Observe"),
         (scale, "the shop's five worker pools"),
     ]
@@ -82,6 +91,8 @@ mod tests {
         let mut expected: Settings = Manifest::embedded().settings;
         expected.sampling.kept_spans_per_second_max = KEPT_SPANS_MAX;
         expected.autonomy.scaling = Autonomy::Act;
+        let inner = ServiceObjectives { latency_threshold: INNER_THRESHOLD, ..expected.objectives.default };
+        expected.objectives.services.insert(ServiceName::from(VICTIM), inner);
         expected.scaling.services.insert(ServiceName::from("payment"), ENVELOPE);
         assert_eq!(manifest.settings, expected);
         let doors = manifest.doors;

@@ -113,7 +113,7 @@ impl Stage {
         }
         say("journal", format!("{} (kept)", self.state_dir.display()));
         say("agent", "the one `homeostat run` starts, with the embedded default manifest, plus:".to_owned());
-        rows.extend(overlay::told().into_iter().map(|[key, why]| format!("              {key:<50}{why}")));
+        rows.extend(overlay::told().into_iter().map(|[key, why]| format!("              {key:<56}{why}")));
         rows.push(String::new());
         rows
     }
@@ -123,7 +123,7 @@ impl Stage {
         let (cpu, memory) = (cost::agent_cpu(), cost::process_memory());
         let end = self.began.elapsed();
         self.load.end();
-        self.runtime.block_on(tokio::time::sleep(LAST_USERS));
+        self.runtime.block_on(async { tokio::time::sleep(LAST_USERS).await });
         let visits = self.load.visits();
         self.shop.flush();
         let served = self.shop.served();

@@ -15,6 +15,7 @@ pub(crate) use health::promise;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use homeostat_core::actions::ActionClass;
 use homeostat_core::{
     ActionId, ActionRequest, Actuation, BasisPoints, Edge, Efficacy, EfficacyKey, Incident, IncidentId, Label, Millis,
     Regime, ServiceName, ServiceSampling, Settings, TickRecord, Timestamp, TrialStage, Withheld, WithholdReason,
@@ -134,9 +135,10 @@ impl Story {
 
     /// The actions that changed how many workers `service` has.
     pub(crate) fn repairs_of(&self, service: &ServiceName) -> impl Iterator<Item = &Begun> {
-        self.actions.values().filter(
-            move |begun| matches!(&begun.request.action.actuation, Actuation::SetReplicas { service: of, .. } if of == service),
-        )
+        self.actions.values().filter(move |begun| match &begun.request.action.actuation {
+            Actuation::SetReplicas { service: of, .. } => of == service,
+            _ => false,
+        })
     }
 
     /// How `service` is sampled now.
@@ -228,10 +230,16 @@ impl Story {
         }
     }
 
-    /// That a blind agent does nothing has been said of its regime; that what is under way is not begun twice is no news.
+    /// That a blind agent does nothing has been said of its regime; that what is under way is not begun twice is no news, nor
+    /// that sampling is changed in steps with rests between them.
     fn goes_without_saying(&self, withheld: &Withheld) -> bool {
         match &withheld.reason {
             WithholdReason::Blind { .. } => true,
+            WithholdReason::TrialOpen { .. } | WithholdReason::CoolingDown
+                if withheld.proposal.action.class == ActionClass::Sampling =>
+            {
+                true
+            }
             WithholdReason::TrialOpen { trial } => self
                 .actions
                 .get(trial)

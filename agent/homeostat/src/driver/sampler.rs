@@ -28,9 +28,10 @@ impl Sampler {
         self.publish_next();
     }
 
-    /// Follows new settings; what was set per service stays, also where the loop has not yet read the report of it.
-    pub(crate) fn follow(&mut self, settings: &Settings) {
-        let set = InForce { sampling: std::mem::take(&mut self.plan.services) };
+    /// Follows new settings. What was set per service stays, also where the loop has not yet read the report of it.
+    pub(crate) fn follow(&mut self, settings: &Settings, in_force: &InForce) {
+        let mut set = in_force.clone();
+        set.sampling.append(&mut self.plan.services);
         self.plan = plan(settings, &set, self.plan.generation);
         self.publish_next();
     }
@@ -46,7 +47,8 @@ impl Sampler {
     }
 }
 
-/// The plan that follows from what people want and what the loop has set.
+/// The plan that follows from what people want and what the loop has set. Where sampling is not adaptive, what the loop once
+/// set is of the past: people have said how they want it.
 pub(crate) fn plan(settings: &Settings, in_force: &InForce, generation: Generation) -> SamplingPlan {
     let objectives = &settings.objectives;
     let threshold = |(name, promised): (&ServiceName, &homeostat_core::ServiceObjectives)| {
@@ -55,7 +57,7 @@ pub(crate) fn plan(settings: &Settings, in_force: &InForce, generation: Generati
     SamplingPlan {
         generation,
         default: settings.sampling.initial,
-        services: in_force.sampling.clone(),
+        services: if settings.sampling.adaptive { in_force.sampling.clone() } else { BTreeMap::new() },
         default_slow_above: objectives.default.latency_threshold,
         slow_above: objectives.services.iter().map(threshold).collect::<BTreeMap<_, _>>(),
     }
@@ -95,5 +97,21 @@ mod tests {
             (Generation(5), sampling, sampling)
         );
         assert_eq!(sampler.read_back(&"web".into()), Actuation::SetSampling { service: "web".into(), sampling });
+    }
+
+    /// Scenario: the loop has lowered a service; people then choose fixed sampling, and later adaptive sampling again.
+    /// Guarantees: fixed means what people said, for every service; adaptive goes on from what the loop has in force.
+    #[test]
+    fn fixed_sampling_is_what_people_said() {
+        let tenth = SamplingProbability::from_ppm_saturating(100_000);
+        let low = ServiceSampling { head: tenth, tail: tenth };
+        let in_force = InForce { sampling: BTreeMap::from([("cart".into(), low)]) };
+        let (adaptive, mut fixed) = (Settings::default(), Settings::default());
+        fixed.sampling.adaptive = false;
+        let mut sampler = Sampler::new(plan(&adaptive, &in_force, Generation(1)), Box::new(|_| {}));
+        sampler.follow(&fixed, &in_force);
+        assert_eq!(sampler.plan.of("cart"), fixed.sampling.initial);
+        sampler.follow(&adaptive, &in_force);
+        assert_eq!((sampler.plan.of("cart"), sampler.plan.generation), (low, Generation(3)));
     }
 }

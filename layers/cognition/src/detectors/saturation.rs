@@ -13,8 +13,8 @@ pub(crate) const SATURATION: Saturation = Saturation;
 /// Utilisation from which capacity counts as used up.
 const LIMIT: BasisPoints = BasisPoints(9000);
 
-/// How long it must hold: longer than one export interval of a bursty source.
-const FIRES_AFTER: Millis = Millis::from_secs(5);
+/// How long it must hold. Short, because utilisation is read as a mean already.
+const FIRES_AFTER: Millis = Millis::from_secs(3);
 
 pub(crate) struct Saturation;
 

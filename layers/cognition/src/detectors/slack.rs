@@ -1,9 +1,10 @@
 //! Capacity lies idle.
 //!
-//! Answers since when a service would have done with fewer replicas. That is no trouble, so the finding never fires; it is
-//! the memory by which a reduction waits until no larger number was wanted for long enough.
+//! Answers since when a service would have done with fewer replicas, and how much it used at most since then. That is no
+//! trouble, so the finding never fires; it is the memory by which a reduction waits until no larger number was wanted for
+//! long enough, and is then no larger than the busiest moment allows.
 
-use homeostat_core::{Evidence, IncidentKind, Indicator, Label, Millis, Severity, Unit};
+use homeostat_core::{Evidence, Finding, IncidentKind, Indicator, Label, Millis, ServiceName, Severity, Unit};
 
 use crate::detector::{Detector, Findings, Statement, View};
 
@@ -35,8 +36,8 @@ impl Detector for Slack {
                     kind: IncidentKind::Slack,
                     severity: Severity::Ticket,
                     evidence: vec![Evidence {
-                        what: Label::new("utilization"),
-                        value: used,
+                        what: Label::new("peak utilization"),
+                        value: used.max(peak(view, service)),
                         limit,
                         unit: Unit::BasisPoints,
                     }],
@@ -44,4 +45,10 @@ impl Detector for Slack {
             }
         }
     }
+}
+
+/// The highest utilisation since the slack began.
+fn peak(view: &View<'_>, service: &ServiceName) -> u64 {
+    let slack = |finding: &&Finding| finding.kind == IncidentKind::Slack && finding.service == *service;
+    view.last.findings.iter().find(slack).and_then(|finding| finding.evidence.first()).map_or(0, |peak| peak.value)
 }

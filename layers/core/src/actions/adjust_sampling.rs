@@ -1,9 +1,10 @@
 //! Changing how the traces of one service are sampled.
 //!
-//! Answers what such a change promises: the spans kept by chance stay within the budget. Does not choose a probability.
+//! Answers what such a change promises: what is raised stays within the budget, what is lowered keeps less. Does not choose a
+//! probability.
 
 use crate::actions::{Action, ActionClass, ActionKind, Expectation, Measure};
-use crate::{Actuation, Label, Millis, ServiceName, ServiceSampling, Target};
+use crate::{Actuation, BasisPoints, Label, Millis, ServiceName, ServiceSampling, Target};
 
 /// The kind. Sampling changes are cheap and take effect within a trace's life, so they settle quickly.
 pub const ADJUST_SAMPLING: ActionKind = ActionKind {
@@ -14,20 +15,34 @@ pub const ADJUST_SAMPLING: ActionKind = ActionKind {
     cooldown: Millis::from_secs(15),
 };
 
-/// Samples `service` like `to`, where it was `from`; the agent is to keep at most
-/// `budget_milli_per_second` thousandths of a span a second by chance.
+/// A reduction counts as such when the kept share fell by this much, relative to before.
+const REDUCTION: BasisPoints = BasisPoints(500);
+
+/// Samples `service` like `to`, where it was `from`; the agent is to keep at most `budget_milli_per_second` thousandths of a
+/// span a second by chance.
+///
+/// What is raised promises to stay within the budget, and is taken back if it does not. What is lowered promises only that
+/// the service's own kept share falls: if traffic grows meanwhile and the budget is exceeded all the same, going back up
+/// would be the wrong way.
 pub fn adjust_sampling(
     service: &ServiceName,
     from: ServiceSampling,
     to: ServiceSampling,
     budget_milli_per_second: u64,
 ) -> Action {
+    let expectation = if from.tail < to.tail {
+        Expectation::StaysBelow { measure: Measure::SpansKeptByChance, limit: budget_milli_per_second }
+    } else if to.tail < from.tail {
+        Expectation::Improves { measure: Measure::KeptShare { service: service.clone() }, by: REDUCTION }
+    } else {
+        Expectation::Delivered
+    };
     Action {
         kind: ADJUST_SAMPLING.name.clone(),
         class: ADJUST_SAMPLING.class,
         target: Target::Service(service.clone()),
         actuation: Actuation::SetSampling { service: service.clone(), sampling: to },
         way_back: Some(Actuation::SetSampling { service: service.clone(), sampling: from }),
-        expectation: Expectation::StaysBelow { measure: Measure::SpansKeptByChance, limit: budget_milli_per_second },
+        expectation,
     }
 }

@@ -17,9 +17,9 @@ pub const SCALE_REPLICAS: ActionKind = ActionKind {
 /// Relief counts as such from a tenth on; less could be noise.
 const RELIEF: BasisPoints = BasisPoints(1000);
 
-/// More instances; `measure` is to fall.
+/// More instances; `measure` is to be relieved.
 pub fn scale_out(service: &ServiceName, from: Replicas, to: Replicas, measure: Measure) -> Action {
-    scale(service, from, to, Expectation::Improves { measure, by: RELIEF })
+    scale(service, from, to, Expectation::Relieves { measure, by: RELIEF })
 }
 
 /// Fewer instances; `measure` is to stay at or below `limit`.

@@ -52,7 +52,7 @@ pub(crate) const SERVICES: &[ServicePlan] = &[
     ServicePlan {
         name: ENTRANCE,
         workers: 2,
-        work: Duration::from_millis(10),
+        work: Duration::from_millis(8),
         routes: &[
             RoutePlan {
                 method: "GET",
@@ -82,7 +82,7 @@ pub(crate) const SERVICES: &[ServicePlan] = &[
     ServicePlan {
         name: "catalog",
         workers: 2,
-        work: Duration::from_millis(18),
+        work: Duration::from_millis(11),
         routes: &[RoutePlan { method: "GET", path: "/products", asks: &[] }],
     },
     ServicePlan {

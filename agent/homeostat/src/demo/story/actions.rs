@@ -56,7 +56,7 @@ impl Story {
     }
 
     pub(super) fn tell_done(&mut self, record: &TickRecord, lines: &mut Vec<Line>) {
-        let mut resampled = Vec::new();
+        let (mut in_force, mut taken_back) = (Vec::new(), Vec::new());
         for change in &record.trials {
             let Some(begun) = self.actions.get_mut(&change.id) else { continue };
             (begun.stage, begun.since) = (change.to, record.at);
@@ -67,17 +67,18 @@ impl Story {
                 _ => {}
             }
             match (&actuation, change.to) {
-                (Actuation::SetSampling { .. }, TrialStage::Settling) => resampled.push(change.id),
+                (Actuation::SetSampling { .. }, TrialStage::Settling) => in_force.push(change.id),
+                (Actuation::SetSampling { .. }, TrialStage::Undoing) => taken_back.push(change.id),
                 _ => lines.extend(self.done(record, change.id, change.to, &actuation)),
             }
         }
-        if let (Some(first), Some(last)) = (resampled.first(), resampled.last()) {
-            lines.push(self.line(
-                record,
-                Room::Did,
-                format!("{} in force: the sampler and the SDKs follow", range(*first, *last)),
-            ));
-        }
+        let mut together = |ids: &[ActionId], what: &str| {
+            if let (Some(first), Some(last)) = (ids.first(), ids.last()) {
+                lines.push(self.line(record, Room::Did, format!("{} {what}", range(*first, *last))));
+            }
+        };
+        together(&in_force, "in force: the sampler and the SDKs follow");
+        together(&taken_back, "taken back: more is kept than was promised");
     }
 
     fn done(&self, record: &TickRecord, id: ActionId, stage: TrialStage, actuation: &Actuation) -> Option<Line> {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::shop::{Shop, VICTIM};
 
 /// When it happens: by then the agent has seen what is normal.
-pub(crate) const AFTER: Duration = Duration::from_secs(18);
+pub(crate) const AFTER: Duration = Duration::from_secs(15);
 
 /// How long the backend's work takes afterwards, in percent of before. Two workers then do 24 of the 32 charges a second
 /// that come; four do 48, five have room to spare.

@@ -7,7 +7,7 @@ use homeostat_core::actions::ActionClass;
 use homeostat_core::{BasisPoints, Indicator, Micros, Millis, Reading, ServiceName, Target, TickRecord};
 
 use super::line::Tone;
-use super::story::{Begun, Story, changed, promise, range, suspicion};
+use super::story::{Begun, Story, changed, promise, suspicion, which};
 
 /// Services shown; the shop has five. With more, the first by name are shown and the rest is counted.
 const SERVICES_SHOWN_MAX: usize = 6;
@@ -126,8 +126,8 @@ fn trials(story: &Story, record: &TickRecord) -> Vec<String> {
             format!("{} {what}: {}", begun.request.id, stage(begun, record))
         })
         .collect();
-    if let (Some(newest), Some(oldest)) = (sampling.first(), sampling.last()) {
-        let ids = range(oldest.request.id, newest.request.id);
+    if let Some(newest) = sampling.first() {
+        let ids = which(&sampling.iter().rev().map(|begun| begun.request.id).collect::<Vec<_>>());
         let services = if sampling.len() == 1 { "service" } else { "services" };
         told.push(format!("{ids} sampling of {} {services}: {}", sampling.len(), stage(newest, record)));
     }

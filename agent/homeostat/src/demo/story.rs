@@ -8,7 +8,7 @@ mod actions;
 mod course;
 mod health;
 
-pub(crate) use actions::{changed, range};
+pub(crate) use actions::{changed, which};
 pub(crate) use course::{Course, Moment, ServiceMoment};
 pub(crate) use health::promise;
 

@@ -38,7 +38,8 @@ impl Story {
     }
 
     fn resampling(&self, record: &TickRecord, requests: &[&ActionRequest]) -> Option<Line> {
-        let (first, last) = (requests.first()?, requests.last()?);
+        let first = requests.first()?;
+        let ids: Vec<ActionId> = requests.iter().map(|request| request.id).collect();
         // Services with the same change share one mention, in the order of their first.
         let mut changes: Vec<(String, Vec<&str>)> = Vec::new();
         for request in requests {
@@ -50,7 +51,7 @@ impl Story {
         }
         let changes: Vec<String> =
             changes.into_iter().map(|(change, services)| format!("{} {change}", names(services.into_iter()))).collect();
-        let text = format!("{} {}: {}", range(first.id, last.id), direction(requests), changes.join("; "));
+        let text = format!("{} {}: {}", which(&ids), direction(requests), changes.join("; "));
         let line = self.line(record, Room::Decided, text);
         Some(line.because(first.why.split(": ").next().unwrap_or(&first.why)))
     }
@@ -73,8 +74,8 @@ impl Story {
             }
         }
         let mut together = |ids: &[ActionId], what: &str| {
-            if let (Some(first), Some(last)) = (ids.first(), ids.last()) {
-                lines.push(self.line(record, Room::Did, format!("{} {what}", range(*first, *last))));
+            if !ids.is_empty() {
+                lines.push(self.line(record, Room::Did, format!("{} {what}", which(ids))));
             }
         };
         together(&in_force, "in force: the sampler and the SDKs follow");
@@ -118,9 +119,8 @@ impl Story {
             }
         }
         for outcomes in sampling.values() {
-            if let (Some(first), Some(last)) = (outcomes.first(), outcomes.last()) {
-                lines.push(self.learned(record, first, &range(first.id, last.id)));
-            }
+            let ids: Vec<ActionId> = outcomes.iter().map(|outcome| outcome.id).collect();
+            lines.extend(outcomes.first().map(|first| self.learned(record, first, &which(&ids))));
         }
     }
 
@@ -239,9 +239,14 @@ fn steps(from: ServiceSampling, to: ServiceSampling) -> String {
     }
 }
 
-/// `a-3`, or `a-3 to a-7`.
-pub(crate) fn range(first: ActionId, last: ActionId) -> String {
-    if first == last { first.to_string() } else { format!("{first} to {last}") }
+/// `a-3`, `a-3 to a-7` where none between is missing, or `a-3, a-5`.
+pub(crate) fn which(ids: &[ActionId]) -> String {
+    match ids {
+        [first, .., last] if last.0.abs_diff(first.0) + 1 == ids.len() as u64 => {
+            format!("{} to {}", first.min(last), first.max(last))
+        }
+        ids => ids.iter().map(ActionId::to_string).collect::<Vec<_>>().join(", "),
+    }
 }
 
 fn settle(request: &ActionRequest) -> Millis {

@@ -24,9 +24,26 @@ const HYPOTHESES_MAX: usize = 5;
 pub(crate) fn suspect(view: &View<'_>, findings: &[Finding], all: &[Finding]) -> Vec<Hypothesis> {
     let troubled: BTreeSet<&ServiceName> = findings.iter().map(|finding| &finding.service).collect();
     let mut hypotheses: Vec<_> = troubled.iter().map(|service| weigh(view, service, all, &troubled)).collect();
+    rank(&mut hypotheses);
+    hypotheses
+}
+
+/// What was suspected `before` with more confidence stays suspected: a cause does not change because it has been repaired.
+pub(crate) fn accumulate(before: Vec<Hypothesis>, mut now: Vec<Hypothesis>) -> Vec<Hypothesis> {
+    for old in before {
+        match now.iter_mut().find(|new| new.cause == old.cause) {
+            Some(new) if new.confidence < old.confidence => *new = old,
+            Some(_) => {}
+            None => now.push(old),
+        }
+    }
+    rank(&mut now);
+    now
+}
+
+fn rank(hypotheses: &mut Vec<Hypothesis>) {
     hypotheses.sort_by(|a, b| b.confidence.cmp(&a.confidence).then_with(|| a.cause.cmp(&b.cause)));
     hypotheses.truncate(HYPOTHESES_MAX);
-    hypotheses
 }
 
 fn weigh(
@@ -59,4 +76,23 @@ fn weigh(
         (false, None) => Label::new("slow by itself"),
     };
     Hypothesis { cause: service.clone(), mechanism, confidence: BasisPoints(confidence), because }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hypothesis(cause: &str, confidence: u32) -> Hypothesis {
+        let mechanism = Label::new("test");
+        Hypothesis { cause: cause.into(), mechanism, confidence: BasisPoints(confidence), because: Vec::new() }
+    }
+
+    /// Scenario: a cause was suspected strongly, then repaired; another was suspected and is more so now.
+    /// Guarantees: each keeps the confidence of its best evidence, and the strongest leads.
+    #[test]
+    fn a_cause_does_not_change_because_it_was_repaired() {
+        let before = vec![hypothesis("pay", 9000), hypothesis("web", 1500)];
+        let now = vec![hypothesis("pay", 5500), hypothesis("web", 6000)];
+        assert_eq!(accumulate(before, now), [hypothesis("pay", 9000), hypothesis("web", 6000)]);
+    }
 }

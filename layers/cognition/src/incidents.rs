@@ -106,7 +106,8 @@ fn carry_on(incident: &mut Incident, findings: Vec<Finding>, all: &[Finding], vi
     incident.services = services.into_iter().collect();
     let loudest = incident.findings.iter().map(|finding| finding.severity).max();
     incident.severity = loudest.unwrap_or(incident.severity);
-    incident.hypotheses = hypotheses::suspect(view, &incident.findings, all);
+    let suspected = hypotheses::suspect(view, &incident.findings, all);
+    incident.hypotheses = hypotheses::accumulate(std::mem::take(&mut incident.hypotheses), suspected);
 }
 
 fn is_over(incident: &Incident, view: &View<'_>) -> bool {

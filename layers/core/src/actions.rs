@@ -96,8 +96,8 @@ pub enum Expectation {
         /// By how much, relative to the value before.
         by: BasisPoints,
     },
-    /// `measure` falls by at least this share; if it does not, the action is no help but no harm either. For more capacity:
-    /// what grew meanwhile grew for another reason, and going back would add to it.
+    /// `measure` falls by at least this share; if it does not, the action is no help but no harm either. For more capacity and
+    /// for fewer spans: what grew meanwhile grew for another reason, and going back would add to it.
     Relieves {
         /// What is relieved.
         measure: Measure,

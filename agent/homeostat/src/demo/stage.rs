@@ -193,7 +193,10 @@ fn next(story: &Story, state_dir: &Path) -> Vec<String> {
     let victim = ServiceName::from(VICTIM);
     let repair = story.repairs_of(&victim).next().map(|begun| begun.request.id);
     let mut rows = vec![String::new(), "  next".to_owned()];
-    let mut say = |why: &str, command: String| rows.push(format!("    {why:<42}{program} {command}"));
+    let mut say = |why: &str, command: String| {
+        rows.push(format!("    {program} {command}"));
+        rows.push(format!("        {why}"));
+    };
     if let Some(id) = repair {
         say("why it did that", format!("explain {id} --state-dir {dir}"));
     }

@@ -18,11 +18,14 @@ pub const ADJUST_SAMPLING: ActionKind = ActionKind {
 /// A reduction counts as such when the kept share fell by this much, relative to before.
 const REDUCTION: BasisPoints = BasisPoints(500);
 
+/// The budget may be exceeded by this much before what was raised counts as harmful; less is corrected by the next decision.
+const EXCESS: BasisPoints = BasisPoints(2000);
+
 /// Samples `service` like `to`, where it was `from`; the agent is to keep at most `budget_milli_per_second` thousandths of a
 /// span a second by chance.
 ///
-/// What is raised promises to stay within the budget, and is taken back if it does not. What is lowered promises only that
-/// the service's own kept share falls: if traffic grows meanwhile and the budget is exceeded all the same, going back up
+/// What is raised promises to stay within the budget, and is taken back if it clearly does not. What is lowered promises only
+/// that the service's own kept share falls, and is never taken back: if the budget is exceeded all the same, going back up
 /// would be the wrong way.
 pub fn adjust_sampling(
     service: &ServiceName,
@@ -31,9 +34,10 @@ pub fn adjust_sampling(
     budget_milli_per_second: u64,
 ) -> Action {
     let expectation = if from.tail < to.tail {
-        Expectation::StaysBelow { measure: Measure::SpansKeptByChance, limit: budget_milli_per_second }
+        let limit = budget_milli_per_second + EXCESS.of(budget_milli_per_second);
+        Expectation::StaysBelow { measure: Measure::SpansKeptByChance, limit }
     } else if to.tail < from.tail {
-        Expectation::Improves { measure: Measure::KeptShare { service: service.clone() }, by: REDUCTION }
+        Expectation::Relieves { measure: Measure::KeptShare { service: service.clone() }, by: REDUCTION }
     } else {
         Expectation::Delivered
     };

@@ -78,7 +78,7 @@ impl Story {
             }
         };
         together(&in_force, "in force: the sampler and the SDKs follow");
-        together(&taken_back, "taken back: more is kept than was promised");
+        together(&taken_back, "being taken back");
     }
 
     fn done(&self, record: &TickRecord, id: ActionId, stage: TrialStage, actuation: &Actuation) -> Option<Line> {

@@ -25,7 +25,7 @@ const LOWER_FROM_PERCENT: u64 = 110;
 const RAISE_FROM_PERCENT: u64 = 130;
 
 /// The correction for traces that touch several services, which makes kept spans exceed what each probability alone would
-/// give, is bounded by this factor both ways; a measurement that says more is not believed.
+/// give, is bounded by this factor; a measurement that says more is not believed.
 const CORRECTION_MAX: u64 = 8;
 
 pub(crate) struct SamplingBudget;
@@ -158,13 +158,14 @@ impl Budget {
     }
 }
 
-/// Shrinks or stretches `budget` by how far reality was from what was expected.
+/// Shrinks `budget` by how far more is kept than was expected. It is never stretched: a trace is kept with the highest
+/// probability among its services, so keeping less than expected only means that kept spans lag behind received ones.
 fn correct(budget: u64, expected: u64, measured: u64) -> u64 {
-    if expected == 0 || measured == 0 {
+    if measured <= expected || expected == 0 {
         return budget;
     }
     let corrected = (u128::from(budget) * u128::from(expected) / u128::from(measured)) as u64;
-    corrected.clamp(budget / CORRECTION_MAX, budget.saturating_mul(CORRECTION_MAX))
+    corrected.max(budget / CORRECTION_MAX)
 }
 
 /// Head probabilities such that the spans of SDKs that can be steered fit into what the others leave. One factor for all,
@@ -311,11 +312,12 @@ mod tests {
     }
 
     /// Scenario: three spans are kept where one was expected, because traces touch three services.
-    /// Guarantees: the budget that is shared out shrinks by that factor; absurd measurements are bounded.
+    /// Guarantees: the budget that is shared out shrinks by that factor; it never grows, and absurd measurements are bounded.
     #[test]
     fn reality_corrects_the_budget() {
         assert_eq!(correct(900, 100, 300), 300);
         assert_eq!(correct(900, 0, 300), 900);
+        assert_eq!(correct(900, 300, 100), 900);
         assert_eq!(correct(800, 1, 1_000_000), 100);
     }
 

@@ -3,7 +3,7 @@
 //! Answers since when a service has used more than its target tolerates. That is no trouble yet, so the finding never fires;
 //! it is the memory by which target tracking tells a lasting load from the noise of a single second.
 
-use homeostat_core::{Evidence, IncidentKind, Indicator, Label, Millis, Severity, Unit};
+use homeostat_core::{Evidence, Finding, IncidentKind, Indicator, Label, Millis, ServiceName, Severity, Unit};
 
 use crate::detector::{Detector, Findings, Statement, View};
 
@@ -21,24 +21,69 @@ impl Detector for Pressure {
     }
 
     fn detect(&self, view: &View<'_>, findings: &mut Findings) {
-        let scaling = &view.settings.scaling;
-        for service in scaling.services.keys() {
-            let Some(used) = view.snapshot.service_value(service, Indicator::Utilization) else { continue };
-            if scaling.highest_tolerated() < used {
-                findings.push(Statement {
-                    detector: self.name(),
-                    fires_after: None,
-                    service: service.clone(),
-                    kind: IncidentKind::Pressure,
-                    severity: Severity::Ticket,
-                    evidence: vec![Evidence {
-                        what: Label::new("utilization"),
-                        value: used,
-                        limit: scaling.highest_tolerated(),
-                        unit: Unit::BasisPoints,
-                    }],
-                });
-            }
+        let limit = view.settings.scaling.highest_tolerated();
+        for service in view.settings.scaling.services.keys() {
+            let used = match view.snapshot.service_value(service, Indicator::Utilization) {
+                Some(used) if used <= limit => continue,
+                Some(used) => used,
+                // Silence is not relief: what pressed when it was last seen, before a restart perhaps, presses until seen again.
+                None => match last_seen(view, service) {
+                    Some(used) => used,
+                    None => continue,
+                },
+            };
+            findings.push(Statement {
+                detector: self.name(),
+                fires_after: None,
+                service: service.clone(),
+                kind: IncidentKind::Pressure,
+                severity: Severity::Ticket,
+                evidence: vec![Evidence {
+                    what: Label::new("utilization"),
+                    value: used,
+                    limit,
+                    unit: Unit::BasisPoints,
+                }],
+            });
         }
+    }
+}
+
+fn last_seen(view: &View<'_>, service: &ServiceName) -> Option<u64> {
+    let pressure = |finding: &&Finding| finding.kind == IncidentKind::Pressure && finding.service == *service;
+    view.last.findings.iter().find(pressure)?.evidence.first().map(|used| used.value)
+}
+
+#[cfg(test)]
+mod tests {
+    use homeostat_core::{
+        Assessment, Reading, Replicas, ServiceScaling, Settings, Signal, Snapshot, Target, Timestamp,
+    };
+
+    use super::*;
+
+    /// Scenario: a service presses at 100 s, is not seen at 101 s, presses at 102 s, and is calm at 103 s.
+    /// Guarantees: it has pressed since 100 s throughout, and no longer once it is seen calm.
+    #[test]
+    fn silence_is_not_relief() {
+        let mut settings = Settings::default();
+        settings.scaling.services.insert("cart".into(), ServiceScaling { min: Replicas(1), max: Replicas(8) });
+        let signal = Signal::new(Target::Service("cart".into()), Indicator::Utilization);
+        let mut last = Assessment::default();
+        let mut since = |second: u64, used: Option<u64>| {
+            let signals = used.map(|value| (signal.clone(), Reading::Fresh { value })).into_iter().collect();
+            let snapshot = Snapshot { at: Timestamp(second * 1000), signals, ..Snapshot::default() };
+            let view = View { snapshot: &snapshot, last: &last, settings: &settings };
+            let mut findings = Findings::default();
+            PRESSURE.detect(&view, &mut findings);
+            let findings = findings.settle(&view);
+            let since = findings.first().map(|finding| finding.since.as_millis() / 1000);
+            last = Assessment { findings, ..Assessment::default() };
+            since
+        };
+        assert_eq!(since(100, Some(9000)), Some(100));
+        assert_eq!(since(101, None), Some(100));
+        assert_eq!(since(102, Some(9000)), Some(100));
+        assert_eq!(since(103, Some(5000)), None);
     }
 }

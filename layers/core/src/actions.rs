@@ -89,13 +89,6 @@ pub struct Action {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Expectation {
-    /// `measure` falls by at least this share of its value before.
-    Improves {
-        /// What improves.
-        measure: Measure,
-        /// By how much, relative to the value before.
-        by: BasisPoints,
-    },
     /// `measure` falls by at least this share; if it does not, the action is no help but no harm either. For more capacity and
     /// for fewer spans: what grew meanwhile grew for another reason, and going back would add to it.
     Relieves {
@@ -119,9 +112,7 @@ impl Expectation {
     /// What is measured before and after.
     pub fn measure(&self) -> Option<&Measure> {
         match self {
-            Expectation::Improves { measure, .. }
-            | Expectation::Relieves { measure, .. }
-            | Expectation::StaysBelow { measure, .. } => Some(measure),
+            Expectation::Relieves { measure, .. } | Expectation::StaysBelow { measure, .. } => Some(measure),
             Expectation::Delivered => None,
         }
     }

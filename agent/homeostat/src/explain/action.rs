@@ -130,9 +130,7 @@ impl ActionExplanation {
     fn write_promise(&self, out: &mut dyn Write) -> io::Result<()> {
         let action = &self.request.action;
         match &action.expectation {
-            Expectation::Improves { measure, by } | Expectation::Relieves { measure, by } => {
-                writeln!(out, "promises {measure} falls by at least {by}")?
-            }
+            Expectation::Relieves { measure, by } => writeln!(out, "promises {measure} falls by at least {by}")?,
             Expectation::StaysBelow { measure, limit } => {
                 writeln!(out, "promises {measure} stays at or below {}", measure.unit().render(*limit))?;
             }

@@ -76,7 +76,7 @@ fn request() -> ActionRequest {
             target: target(),
             actuation: replicas(4),
             way_back: Some(replicas(2)),
-            expectation: Expectation::Improves { measure, by: BasisPoints(2000) },
+            expectation: Expectation::Relieves { measure, by: BasisPoints(2000) },
         },
         baseline: Some(9200),
         why: "too busy".to_owned(),

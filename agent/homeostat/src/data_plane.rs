@@ -15,7 +15,7 @@ use homeostat_pipeline::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::manifest::{ExporterSpec, Manifest, Protocol, TelemetryKind};
+use crate::manifest::{Compression, ExporterSpec, Manifest, Protocol, TelemetryKind};
 
 /// Time for what is on its way when the agent stops: together with the loop's draining below the ten seconds that container
 /// runtimes grant.
@@ -98,7 +98,11 @@ fn exporter(spec: &ExporterSpec) -> ExporterConfig {
         },
         endpoint: spec.endpoint.clone(),
         headers: spec.headers.iter().map(|(name, value)| (name.clone(), value.reveal().to_owned())).collect(),
-        gzip: spec.gzip,
+        compression: match spec.compression {
+            Compression::None => homeostat_pipeline::Compression::None,
+            Compression::Gzip => homeostat_pipeline::Compression::Gzip,
+            Compression::Zstd => homeostat_pipeline::Compression::Zstd,
+        },
         signals: ExportSignals {
             traces: receives(TelemetryKind::Traces),
             metrics: receives(TelemetryKind::Metrics),

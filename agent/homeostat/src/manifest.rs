@@ -16,7 +16,7 @@ mod section;
 mod text;
 
 pub(crate) use doors::Doors;
-pub(crate) use exporters::{ExporterSpec, Protocol, TelemetryKind};
+pub(crate) use exporters::{Compression, ExporterSpec, Protocol, TelemetryKind};
 pub(crate) use problems::{Note, Place, Problem, Problems};
 
 use std::collections::BTreeMap;

@@ -147,10 +147,22 @@ pub struct ExporterConfig {
     pub endpoint: String,
     /// Sent with each request.
     pub headers: Vec<(String, String)>,
-    /// Whether requests are compressed.
-    pub gzip: bool,
+    /// How requests are compressed.
+    pub compression: Compression,
     /// What it receives.
     pub signals: ExportSignals,
+}
+
+/// How an exporter compresses what it sends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Compression {
+    /// Not at all.
+    #[default]
+    None,
+    /// What every receiver understands.
+    Gzip,
+    /// Smaller and cheaper than gzip, where the receiver understands it.
+    Zstd,
 }
 
 /// How an exporter speaks.

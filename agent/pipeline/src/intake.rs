@@ -11,6 +11,7 @@ use std::sync::atomic::AtomicUsize;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use homeostat_core::{SamplingPlan, Timestamp};
+use tokio::sync::Semaphore;
 
 use crate::aggregate::{Aggregates, Counted, Service, utilization};
 use crate::clock::Clock;
@@ -19,6 +20,9 @@ use crate::export::{ExporterError, Outlet};
 use crate::sample::{Origin, Sampler};
 use crate::stats::{DoorCounters, Refused};
 use crate::views::{LogsView, MetricsView, ResourceView, ScopeView, TracesView};
+
+/// Large requests worked on at once: two leave room for usual ones on any machine, and more would only hold more memory.
+const LARGE_REQUESTS_MAX: usize = 2;
 
 /// Why a request is refused as a whole. Each protocol has its own error for each.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,6 +84,8 @@ pub(crate) struct Intake {
     pub(crate) outlet: Outlet,
     pub(crate) counters: DoorCounters,
     pub(crate) in_flight: AtomicUsize,
+    /// Turns of requests so large that they are worked on beside the serving threads.
+    pub(crate) large_requests: Arc<Semaphore>,
 }
 
 impl Intake {
@@ -93,6 +99,7 @@ impl Intake {
             outlet: Outlet::new(config)?,
             counters: DoorCounters::default(),
             in_flight: AtomicUsize::new(0),
+            large_requests: Arc::new(Semaphore::new(LARGE_REQUESTS_MAX)),
         })
     }
 

@@ -9,10 +9,13 @@
 
 mod answer;
 mod body;
+mod encoding;
+mod frame;
 mod grpc;
 mod http;
 mod json;
 mod listen;
+mod work;
 
 #[cfg(test)]
 pub(crate) use answer::overload_details;

@@ -17,7 +17,7 @@ use super::grpc::GrpcTransport;
 use super::http::HttpTransport;
 use super::queue::{Item, Queue};
 use super::retry::{Attempt, Retry};
-use crate::config::{BufferConfig, ExportProtocol, ExportSignals, ExporterConfig, Telemetry};
+use crate::config::{BufferConfig, Compression, ExportProtocol, ExportSignals, ExporterConfig, Telemetry};
 use crate::stats::{Counter, ExporterStats, Lost, Tally};
 use crate::wire::{Value, fields};
 
@@ -69,7 +69,7 @@ pub(super) struct Destination {
     pub(super) endpoint: Uri,
     pub(super) prefix: String,
     pub(super) headers: HeaderMap,
-    pub(super) gzip: bool,
+    pub(super) compression: Compression,
 }
 
 /// One destination with its queue.
@@ -237,7 +237,7 @@ fn destination(config: &ExporterConfig) -> Result<Destination, ExporterProblem> 
         headers.append(name, value);
     }
     let prefix = endpoint.path().trim_end_matches('/').to_owned();
-    Ok(Destination { endpoint, prefix, headers, gzip: config.gzip })
+    Ok(Destination { endpoint, prefix, headers, compression: config.compression })
 }
 
 #[cfg(test)]
@@ -250,7 +250,7 @@ mod tests {
             protocol: ExportProtocol::Grpc,
             endpoint: endpoint.into(),
             headers: vec![],
-            gzip: false,
+            compression: Compression::None,
             signals: ExportSignals::default(),
         }
     }

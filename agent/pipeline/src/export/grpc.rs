@@ -17,6 +17,7 @@ use tonic::{Code, Request, Status};
 use super::exporter::{Destination, rejected_items};
 use super::queue::Item;
 use super::retry::Attempt;
+use crate::config::Compression;
 use crate::wire::{Value, fields};
 
 /// HTTP/2 windows: several batches in flight without waiting for an update.
@@ -39,9 +40,11 @@ impl GrpcTransport {
             .initial_connection_window_size(WINDOW_BYTES)
             .connect_lazy();
         let mut client = Grpc::new(channel).accept_compressed(CompressionEncoding::Gzip);
-        if destination.gzip {
-            client = client.send_compressed(CompressionEncoding::Gzip);
-        }
+        client = match destination.compression {
+            Compression::None => client,
+            Compression::Gzip => client.send_compressed(CompressionEncoding::Gzip),
+            Compression::Zstd => client.send_compressed(CompressionEncoding::Zstd),
+        };
         GrpcTransport { client, headers: destination.headers }
     }
 

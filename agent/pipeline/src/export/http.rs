@@ -9,7 +9,6 @@ use std::time::SystemTime;
 use ::http::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
 use ::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use bytes::Bytes;
-use flate2::Compression;
 use flate2::write::GzEncoder;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::client::legacy::Client;
@@ -19,6 +18,7 @@ use hyper_util::rt::TokioExecutor;
 use super::exporter::{Destination, rejected_items};
 use super::queue::Item;
 use super::retry::{Attempt, retry_after};
+use crate::config::Compression;
 
 /// How much of an answer is read; an export response is a count and a sentence.
 const ANSWER_BYTES_MAX: usize = 64 << 10;
@@ -30,7 +30,7 @@ pub(super) struct HttpTransport {
     client: Client<HttpConnector, Full<Bytes>>,
     base: String,
     headers: HeaderMap,
-    gzip: bool,
+    compression: Compression,
 }
 
 impl HttpTransport {
@@ -42,7 +42,7 @@ impl HttpTransport {
             client: Client::builder(TokioExecutor::new()).build(connector),
             base: format!("http://{authority}{}", destination.prefix),
             headers: destination.headers,
-            gzip: destination.gzip,
+            compression: destination.compression,
         }
     }
 
@@ -68,12 +68,14 @@ impl HttpTransport {
         if let Some(headers) = request.headers_mut() {
             headers.extend(self.headers.clone());
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
-            if self.gzip {
-                headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-            }
+            let encoding = match self.compression {
+                Compression::None => None,
+                Compression::Gzip => Some("gzip"),
+                Compression::Zstd => Some("zstd"),
+            };
+            headers.extend(encoding.map(|name| (CONTENT_ENCODING, HeaderValue::from_static(name))));
         }
-        let body = if self.gzip { deflate(&item.bytes) } else { item.bytes.clone() };
-        request.body(Full::new(body))
+        request.body(Full::new(compressed(self.compression, &item.bytes)))
     }
 }
 
@@ -101,9 +103,16 @@ fn wall_clock() -> SystemTime {
     SystemTime::now()
 }
 
-fn deflate(bytes: &[u8]) -> Bytes {
-    let mut encoder = GzEncoder::new(Vec::with_capacity(bytes.len() / 4), Compression::fast());
-    encoder.write_all(bytes).and_then(|()| encoder.finish()).expect("writing to memory does not fail").into()
+/// At the fastest level of each: what is saved beyond it costs more than it is worth between machines of one network.
+fn compressed(compression: Compression, bytes: &Bytes) -> Bytes {
+    match compression {
+        Compression::None => bytes.clone(),
+        Compression::Gzip => {
+            let mut encoder = GzEncoder::new(Vec::with_capacity(bytes.len() / 4), flate2::Compression::fast());
+            encoder.write_all(bytes).and_then(|()| encoder.finish()).expect("writing to memory does not fail").into()
+        }
+        Compression::Zstd => zstd::bulk::compress(bytes, 1).expect("memory of the bound's size is enough").into(),
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! From the doors to a destination.
 
-use homeostat_pipeline::{ExportProtocol, ExportSignals, Pipeline, PipelineConfig, StartError};
+use homeostat_pipeline::{Compression, ExportProtocol, ExportSignals, Pipeline, PipelineConfig, StartError};
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::logs::v1::logs_service_client::LogsServiceClient;
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
@@ -25,8 +25,8 @@ fn bare(mut span: Span) -> (Span, String, String) {
     (span, format!("{:?}", rule.value.unwrap().value.unwrap()), state)
 }
 
-async fn through(sink: Served, protocol: ExportProtocol, gzip: bool) {
-    let exporter = homeostat_pipeline::ExporterConfig { gzip, ..exporter(protocol, sink.address) };
+async fn through(sink: Served, protocol: ExportProtocol, compression: Compression) {
+    let exporter = homeostat_pipeline::ExporterConfig { compression, ..exporter(protocol, sink.address) };
     let (pipeline, mut client) = started(config(vec![exporter]), 1_000_000).await;
     let sent = vec![span(1, 1, None, SERVER), failed(span(2, 2, None, SERVER))];
     client.export(request(vec![("web", sent.clone())])).await.unwrap();
@@ -42,7 +42,12 @@ async fn through(sink: Served, protocol: ExportProtocol, gzip: bool) {
     assert!(seen.0.iter().all(|request| request.resource_spans[0].schema_url == "urn:resource"));
     assert!(seen.0.iter().all(|request| request.resource_spans[0].scope_spans[0].schema_url == "urn:scope"));
     assert!(seen.1.iter().all(|tenant| tenant == "shop"));
-    assert!(seen.2.iter().all(|encoding| encoding == if gzip { "gzip" } else { "" }), "{:?}", seen.2);
+    let expected = match compression {
+        Compression::None => "",
+        Compression::Gzip => "gzip",
+        Compression::Zstd => "zstd",
+    };
+    assert!(seen.2.iter().all(|encoding| encoding == expected), "{:?}", seen.2);
     let stats = pipeline.shutdown(PATIENCE).await;
     assert_eq!((stats.exporters[0].items_exported, stats.exporters[0].items_queued), (2, 0));
 }
@@ -51,10 +56,10 @@ async fn through(sink: Served, protocol: ExportProtocol, gzip: bool) {
 /// Guarantees: spans come out as they went in, with resource, scope and headers; only threshold and rule are added.
 #[tokio::test]
 async fn spans_come_out_as_they_went_in() {
-    through(Sink::default().grpc().await, ExportProtocol::Grpc, false).await;
-    through(Sink::default().grpc().await, ExportProtocol::Grpc, true).await;
-    through(Sink::default().http().await, ExportProtocol::HttpProtobuf, false).await;
-    through(Sink::default().http().await, ExportProtocol::HttpProtobuf, true).await;
+    for compression in [Compression::None, Compression::Gzip, Compression::Zstd] {
+        through(Sink::default().grpc().await, ExportProtocol::Grpc, compression).await;
+        through(Sink::default().http().await, ExportProtocol::HttpProtobuf, compression).await;
+    }
 }
 
 /// Scenario: destinations answer UNAVAILABLE or 503 three times before they accept.

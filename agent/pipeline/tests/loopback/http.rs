@@ -24,6 +24,7 @@ use crate::spans::{SERVER, config, plan, request, span};
 
 const PROTOBUF: (&str, &str) = ("content-type", "application/x-protobuf");
 const JSON: (&str, &str) = ("content-type", "application/json; charset=utf-8");
+const ZSTD: (&str, &str) = ("content-encoding", "zstd");
 const GZIP: (&str, &str) = ("content-encoding", "gzip");
 
 async fn started(config: PipelineConfig) -> Pipeline {
@@ -80,6 +81,8 @@ async fn every_form_is_accepted() {
 
     assert_eq!(post(&pipeline, &[PROTOBUF, GZIP], gzip(&good())).await.status(), 200);
 
+    assert_eq!(post(&pipeline, &[PROTOBUF, ZSTD], zstd::encode_all(&*good(), 3).unwrap()).await.status(), 200);
+
     let chunks: Vec<_> = good().chunks(7).map(|chunk| Ok(Frame::data(Bytes::copy_from_slice(chunk)))).collect();
     let body = StreamBody::new(tokio_stream::iter(chunks)).boxed();
     assert_eq!(send(&pipeline, ("POST", "/v1/traces"), &[PROTOBUF], body).await.status(), 200);
@@ -95,7 +98,7 @@ async fn every_form_is_accepted() {
     assert_eq!(body["partialSuccess"]["errorMessage"], message);
 
     let stats = pipeline.stats();
-    assert_eq!((stats.requests, stats.spans_accepted, stats.spans_rejected), (4, 7, 1));
+    assert_eq!((stats.requests, stats.spans_accepted, stats.spans_rejected), (5, 9, 1));
 }
 
 /// Scenario: metrics and logs as JSON and protobuf.
@@ -150,13 +153,32 @@ async fn oversize_is_413_before_and_after_inflation() {
     let chunks: Vec<_> = large.chunks(64 << 10).map(|chunk| Ok(Frame::data(Bytes::copy_from_slice(chunk)))).collect();
     let body = StreamBody::new(tokio_stream::iter(chunks)).boxed();
     assert_eq!(send(&pipeline, ("POST", "/v1/traces"), &[PROTOBUF], body).await.status(), 413);
-    let bomb = gzip(&vec![0_u8; 64 << 20]);
-    assert!(bomb.len() < 100_000);
-    let response = post(&pipeline, &[JSON, GZIP], bomb).await;
-    assert_eq!(response.status(), 413);
-    let body: serde_json::Value = serde_json::from_slice(response.body()).unwrap();
-    assert_eq!(body["code"], 8);
-    assert_eq!(pipeline.stats().requests_refused["too_large"], 3);
+    let zeros = vec![0_u8; 64 << 20];
+    for (header, bomb) in [(GZIP, gzip(&zeros)), (ZSTD, zstd::encode_all(&*zeros, 3).unwrap())] {
+        assert!(bomb.len() < 100_000);
+        let response = post(&pipeline, &[JSON, header], bomb).await;
+        assert_eq!(response.status(), 413);
+        let body: serde_json::Value = serde_json::from_slice(response.body()).unwrap();
+        assert_eq!(body["code"], 8);
+    }
+    assert_eq!(pipeline.stats().requests_refused["too_large"], 4);
+}
+
+/// Scenario: a frame of zstd that asks for a window of 16 MiB, and one that is cut short.
+/// Guarantees: both are refused as malformed: no sender needs more than 8 MiB, whatever a decoder could do.
+#[tokio::test]
+async fn a_large_window_is_refused() {
+    let pipeline = started(config(vec![])).await;
+    let mut encoder = zstd::Encoder::new(Vec::new(), 3).unwrap();
+    encoder.window_log(24).unwrap();
+    encoder.write_all(&good()).unwrap();
+    let wide = encoder.finish().unwrap();
+    let whole = zstd::encode_all(&*good(), 3).unwrap();
+    for body in [wide, whole[..whole.len() - 3].to_vec()] {
+        let response = post(&pipeline, &[PROTOBUF, ZSTD], body).await;
+        assert_eq!(response.status(), 400);
+        assert!(String::from_utf8_lossy(response.body()).contains("cannot inflate the zstd body"), "{response:?}");
+    }
 }
 
 /// Scenario: all requests together may hold very little memory.

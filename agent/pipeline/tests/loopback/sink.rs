@@ -18,6 +18,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_stream::wrappers::TcpListenerStream;
+use tonic::codec::CompressionEncoding;
 use tonic::{Request, Status};
 
 /// Far beyond what any step takes on a busy machine.
@@ -80,7 +81,8 @@ impl Sink {
 
     pub(crate) fn grpc_on(self, listener: TcpListener) -> Served {
         let (sink, address) = (self.clone(), listener.local_addr().unwrap());
-        let service = TraceServiceServer::new(self).accept_compressed(tonic::codec::CompressionEncoding::Gzip);
+        let service = TraceServiceServer::new(self).accept_compressed(CompressionEncoding::Gzip);
+        let service = service.accept_compressed(CompressionEncoding::Zstd);
         let server = tonic::transport::Server::builder().add_service(service);
         let serving = server.serve_with_incoming(TcpListenerStream::new(listener));
         Served { sink, address, task: tokio::spawn(async { serving.await.unwrap() }) }
@@ -165,8 +167,10 @@ async fn http_logs(State(sink): State<Sink>, headers: HeaderMap, body: Bytes) ->
 }
 
 fn inflated(headers: &HeaderMap, body: &[u8]) -> Vec<u8> {
-    if !headers.contains_key("content-encoding") {
-        return body.to_vec();
+    match headers.get("content-encoding").map(|value| value.as_bytes()) {
+        None => return body.to_vec(),
+        Some(b"zstd") => return zstd::decode_all(body).unwrap(),
+        Some(_) => {}
     }
     let mut out = Vec::new();
     std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(body), &mut out).unwrap();

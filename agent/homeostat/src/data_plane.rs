@@ -107,6 +107,7 @@ fn exporter(spec: &ExporterSpec) -> ExporterConfig {
             traces: receives(TelemetryKind::Traces),
             metrics: receives(TelemetryKind::Metrics),
             logs: receives(TelemetryKind::Logs),
+            profiles: receives(TelemetryKind::Profiles),
         },
     }
 }
@@ -222,6 +223,9 @@ pub(crate) struct Stats {
     pub(crate) data_points_accepted: u64,
     /// Log records taken in.
     pub(crate) log_records_accepted: u64,
+    /// Profiles taken in.
+    #[serde(default)]
+    pub(crate) profiles_accepted: u64,
     /// Spans kept, by rule.
     pub(crate) spans_kept: ByReason,
     /// Spans not kept, by reason.
@@ -263,6 +267,7 @@ impl From<PipelineStats> for Stats {
             spans_rejected: stats.spans_rejected,
             data_points_accepted: stats.data_points_accepted,
             log_records_accepted: stats.log_records_accepted,
+            profiles_accepted: stats.profiles_accepted,
             spans_kept: owned(stats.spans_kept),
             spans_unsampled: owned(stats.spans_unsampled),
             spans_undecided: stats.spans_undecided,

@@ -183,12 +183,14 @@ pub struct ExportSignals {
     pub metrics: bool,
     /// All logs.
     pub logs: bool,
+    /// All profiles.
+    pub profiles: bool,
 }
 
 impl Default for ExportSignals {
     /// Everything.
     fn default() -> Self {
-        ExportSignals { traces: true, metrics: true, logs: true }
+        ExportSignals { traces: true, metrics: true, logs: true, profiles: true }
     }
 }
 
@@ -199,6 +201,7 @@ impl ExportSignals {
             Telemetry::Traces => self.traces,
             Telemetry::Metrics => self.metrics,
             Telemetry::Logs => self.logs,
+            Telemetry::Profiles => self.profiles,
         }
     }
 }
@@ -212,6 +215,8 @@ pub enum Telemetry {
     Metrics,
     /// Log records.
     Logs,
+    /// Profiles, a signal in development.
+    Profiles,
 }
 
 impl Telemetry {
@@ -221,6 +226,7 @@ impl Telemetry {
             Telemetry::Traces => "/v1/traces",
             Telemetry::Metrics => "/v1/metrics",
             Telemetry::Logs => "/v1/logs",
+            Telemetry::Profiles => "/v1development/profiles",
         }
     }
 
@@ -230,9 +236,10 @@ impl Telemetry {
             Telemetry::Traces => "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
             Telemetry::Metrics => "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
             Telemetry::Logs => "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+            Telemetry::Profiles => "/opentelemetry.proto.collector.profiles.v1development.ProfilesService/Export",
         }
     }
 
     /// All kinds.
-    pub const ALL: [Telemetry; 3] = [Telemetry::Traces, Telemetry::Metrics, Telemetry::Logs];
+    pub const ALL: [Telemetry; 4] = [Telemetry::Traces, Telemetry::Metrics, Telemetry::Logs, Telemetry::Profiles];
 }

@@ -19,7 +19,7 @@ use crate::config::{Limits, PipelineConfig, Telemetry};
 use crate::export::{ExporterError, Outlet};
 use crate::sample::{Origin, Sampler};
 use crate::stats::{DoorCounters, Refused};
-use crate::views::{LogsView, MetricsView, ResourceView, ScopeView, TracesView};
+use crate::views::{LogsView, MetricsView, ProfilesView, ResourceView, ScopeView, TracesView};
 
 /// Large requests worked on at once: two leave room for usual ones on any machine, and more would only hold more memory.
 const LARGE_REQUESTS_MAX: usize = 2;
@@ -112,6 +112,7 @@ impl Intake {
             Telemetry::Traces => self.traces(self.clock.now(), body),
             Telemetry::Metrics => self.metrics(body),
             Telemetry::Logs => self.logs(body),
+            Telemetry::Profiles => self.profiles(body),
         }
     }
 
@@ -202,6 +203,18 @@ impl Intake {
         }
         self.counters.log_records.add(records);
         self.outlet.pass(Telemetry::Logs, body, records);
+        Ok(Accepted::default())
+    }
+
+    fn profiles(&self, body: &Bytes) -> Result<Accepted, Refusal> {
+        let view = ProfilesView::parse(body).map_err(|error| Refusal::Malformed(error.to_string()))?;
+        let mut profiles = 0;
+        for resource in view.resources() {
+            self.aggregates.service(resource.service()).hear();
+            profiles += resource.profiles();
+        }
+        self.counters.profiles.add(profiles);
+        self.outlet.pass(Telemetry::Profiles, body, profiles);
         Ok(Accepted::default())
     }
 }

@@ -145,6 +145,7 @@ impl Pipeline {
             spans_rejected: door.spans_rejected.read(),
             data_points_accepted: door.data_points.read(),
             log_records_accepted: door.log_records.read(),
+            profiles_accepted: door.profiles.read(),
             spans_kept: sampler.kept.read(),
             spans_unsampled: sampler.unsampled.read(),
             spans_undecided: waiting.spans,

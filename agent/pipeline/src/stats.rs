@@ -153,6 +153,7 @@ pub(crate) struct DoorCounters {
     pub(crate) spans_rejected: Counter,
     pub(crate) data_points: Counter,
     pub(crate) log_records: Counter,
+    pub(crate) profiles: Counter,
 }
 
 /// What the pipeline has done since it was started. Maps name every reason, also those that never occurred.
@@ -172,6 +173,8 @@ pub struct PipelineStats {
     pub data_points_accepted: u64,
     /// Log records accepted.
     pub log_records_accepted: u64,
+    /// Profiles accepted.
+    pub profiles_accepted: u64,
     /// Spans kept, by rule.
     pub spans_kept: BTreeMap<&'static str, u64>,
     /// Accepted spans that were not kept, by reason.
@@ -188,7 +191,7 @@ pub struct PipelineStats {
     pub exporters: Vec<ExporterStats>,
 }
 
-/// What one exporter has done. An *item* is a span, a data point or a log record.
+/// What one exporter has done. An *item* is a span, a data point, a log record or a profile.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ExporterStats {
     /// Its configured name.

@@ -9,6 +9,7 @@ mod schema;
 
 mod logs;
 mod metrics;
+mod profiles;
 mod traces;
 
 pub use crate::wire::WireError;
@@ -16,6 +17,7 @@ pub use common::UNKNOWN_SERVICE;
 pub(crate) use common::key_of;
 pub use logs::{LogsView, ResourceLogsView};
 pub use metrics::{MetricView, MetricsView, ResourceMetricsView};
+pub use profiles::{ProfilesView, ResourceProfilesView};
 pub use schema::{NESTING_MAX, Problem, ViewError};
 pub(crate) use traces::CONTENT;
 pub use traces::{ResourceView, ScopeView, SpanIds, SpanView, TracesView};

@@ -26,6 +26,8 @@ pub(crate) enum TelemetryKind {
     Metrics,
     /// Logs.
     Logs,
+    /// Profiles.
+    Profiles,
 }
 
 /// How OTLP is spoken.

@@ -92,7 +92,8 @@ fn a_manifest_of_everything_is_taken_and_annotated() {
             "spec.metrics.scrapeInterval",
             "spec.logs.exporters[0] (loki)",
             "spec.logs.level",
-            "spec.profiling",
+            "spec.profiling.exporters[0] (pyroscope)",
+            "spec.profiling.types",
             "spec.automation.autoRemediation",
             "spec.automation.autoInstrumentation",
         ]

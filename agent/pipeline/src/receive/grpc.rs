@@ -1,6 +1,6 @@
 //! The gRPC door.
 //!
-//! Answers the `Export` calls of OTLP's three services. Does not build messages: a frame's payload is handed on as bytes.
+//! Answers the `Export` calls of OTLP's four services. Does not build messages: a frame's payload is handed on as bytes.
 
 use std::sync::Arc;
 use std::time::Duration;

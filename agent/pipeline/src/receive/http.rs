@@ -1,7 +1,7 @@
 //! The HTTP door.
 //!
-//! Answers `POST /v1/traces`, `/v1/metrics` and `/v1/logs`, protobuf or JSON, in the format the request came in. A router
-//! is not used: there are three paths.
+//! Answers `POST /v1/traces`, `/v1/metrics`, `/v1/logs` and `/v1development/profiles`, protobuf or JSON, in the format the
+//! request came in. Does not read content. A router is not used: there are four paths.
 
 use std::sync::Arc;
 
@@ -92,7 +92,8 @@ impl HttpDoor {
 fn served(request: &Request<Incoming>, format: Option<Format>) -> Result<(Telemetry, Format, Encoding), Unserved> {
     let unserved = |status, message: String| Err(Unserved { status, message });
     let Some(kind) = Telemetry::ALL.into_iter().find(|kind| kind.path() == request.uri().path()) else {
-        let message = "no such path; OTLP is served at /v1/traces, /v1/metrics and /v1/logs".to_owned();
+        let message =
+            "no such path; OTLP is served at /v1/traces, /v1/metrics, /v1/logs and /v1development/profiles".to_owned();
         return unserved(StatusCode::NOT_FOUND, message);
     };
     if request.method() != Method::POST {

@@ -48,9 +48,8 @@ fn take_here(kind: Telemetry, content: Content, mut reserved: Reserved) -> Resul
     let message = match content {
         Content::Protobuf(message) => message,
         Content::Json(text) => {
-            let message = json::to_protobuf(kind, &text)?;
-            reserved.grow(message.len())?;
-            message
+            reserved.grow(text.len())?;
+            json::to_protobuf(kind, &text, reserved.request_bytes_max())?
         }
     };
     reserved.intake().take(kind, &message)

@@ -1,11 +1,14 @@
 //! From the doors to a destination.
 
-use homeostat_pipeline::{Compression, ExportProtocol, ExportSignals, Pipeline, PipelineConfig, StartError};
+use homeostat_pipeline::{Compression, ExportProtocol, ExportSignals, Pipeline, PipelineConfig, StartError, Telemetry};
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::logs::v1::logs_service_client::LogsServiceClient;
+use opentelemetry_proto::tonic::collector::profiles::v1development::ExportProfilesServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
+use opentelemetry_proto::tonic::profiles::v1development::{Profile, ResourceProfiles, ScopeProfiles};
 use opentelemetry_proto::tonic::trace::v1::Span;
+use prost::Message;
 use tonic::transport::Channel;
 
 use crate::sink::{PATIENCE, Served, Sink};
@@ -157,7 +160,7 @@ async fn shutdown_sends_what_is_buffered() {
 #[tokio::test]
 async fn each_destination_gets_what_it_asked_for() {
     let (traces, logs) = (Sink::default().http().await, Sink::default().http().await);
-    let none = ExportSignals { traces: false, metrics: false, logs: false };
+    let none = ExportSignals { traces: false, metrics: false, logs: false, profiles: false };
     let mut exporters = [traces.address, logs.address].map(|at| exporter(ExportProtocol::HttpProtobuf, at));
     exporters[0].signals = ExportSignals { traces: true, ..none };
     exporters[1].signals = ExportSignals { logs: true, ..none };
@@ -171,6 +174,28 @@ async fn each_destination_gets_what_it_asked_for() {
     assert_eq!((stats.exporters[0].items_exported, stats.exporters[1].items_exported), (1, 3));
     let seen = (traces.sink.seen.lock().unwrap(), logs.sink.seen.lock().unwrap());
     assert_eq!((seen.0.requests.len(), seen.0.logs, seen.1.requests.len(), seen.1.logs), (1, 0, 0, 1));
+}
+
+/// Scenario: profiles with a field of a later version go through one agent over gRPC and another over HTTP.
+/// Guarantees: they arrive byte for byte, and every agent has counted them.
+#[tokio::test]
+async fn profiles_pass_through_byte_for_byte() {
+    let sink = Sink::default().http().await;
+    let to_sink = exporter(ExportProtocol::HttpProtobuf, sink.address);
+    let second = Pipeline::start(config(vec![to_sink]), plan(0)).await.unwrap();
+    let to_second = exporter(ExportProtocol::Grpc, second.grpc_addr().unwrap());
+    let first = Pipeline::start(config(vec![to_second]), plan(0)).await.unwrap();
+    let scope_profiles = vec![ScopeProfiles { profiles: vec![Profile::default(); 2], ..Default::default() }];
+    let resource_profiles = vec![ResourceProfiles { scope_profiles, ..Default::default() }];
+    let mut bytes = ExportProfilesServiceRequest { resource_profiles, dictionary: None }.encode_to_vec();
+    bytes.extend_from_slice(&[0xfa, 0x07, 3, 1, 2, 3]);
+    first.ingest(Telemetry::Profiles, &bytes.clone().into()).unwrap();
+    let came = sink.sink.wait(|seen| seen.profiles.first().cloned()).await;
+    assert_eq!(came, bytes);
+    for agent in [first, second] {
+        let stats = agent.shutdown(PATIENCE).await;
+        assert_eq!((stats.profiles_accepted, stats.exporters[0].items_exported), (2, 2));
+    }
 }
 
 /// Scenario: a port that is taken, and an endpoint that asks for TLS.

@@ -101,10 +101,10 @@ async fn every_form_is_accepted() {
     assert_eq!((stats.requests, stats.spans_accepted, stats.spans_rejected), (5, 9, 1));
 }
 
-/// Scenario: metrics and logs as JSON and protobuf.
-/// Guarantees: both are counted; an empty JSON response is an empty object.
+/// Scenario: metrics, logs and profiles as JSON.
+/// Guarantees: all are counted; an empty JSON response is an empty object.
 #[tokio::test]
-async fn metrics_and_logs_have_their_paths() {
+async fn every_kind_has_its_path() {
     let pipeline = started(config(vec![])).await;
     let metrics =
         r#"{"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"name":"g","gauge":{"dataPoints":[{"asInt":"3"}]}}]}]}]}"#;
@@ -112,7 +112,16 @@ async fn metrics_and_logs_have_their_paths() {
     assert_eq!((response.status().as_u16(), &**response.body()), (200, &b"{}"[..]));
     let logs = r#"{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"body":{"stringValue":"x"}},{}]}]}]}"#;
     assert_eq!(send(&pipeline, ("POST", "/v1/logs"), &[JSON], Full::new(logs.into()).boxed()).await.status(), 200);
-    assert_eq!((pipeline.stats().data_points_accepted, pipeline.stats().log_records_accepted), (1, 2));
+    let profiles = r#"{"resourceProfiles":[{"scopeProfiles":[{"profiles":[{"profileId":"0a","samples":[{"values":["1"]}]}]}]}],
+        "dictionary":{"stringTable":["",null]}}"#;
+    let send_profiles = |body: &str| {
+        let body = Full::new(Bytes::from(body.to_owned())).boxed();
+        send(&pipeline, ("POST", "/v1development/profiles"), &[JSON], body)
+    };
+    assert_eq!(send_profiles(profiles).await.status(), 400, "a list holds no null");
+    assert_eq!(send_profiles(&profiles.replace(",null", "")).await.status(), 200);
+    let stats = pipeline.stats();
+    assert_eq!((stats.data_points_accepted, stats.log_records_accepted, stats.profiles_accepted), (1, 2, 1));
 }
 
 /// Scenario: wrong path, method, type, encoding and content.

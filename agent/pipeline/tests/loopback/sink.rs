@@ -28,6 +28,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Seen {
     pub(crate) requests: Vec<ExportTraceServiceRequest>,
     pub(crate) logs: u64,
+    pub(crate) profiles: Vec<Vec<u8>>,
     pub(crate) tenants: Vec<String>,
     pub(crate) encodings: Vec<String>,
     pub(crate) fail_next: u32,
@@ -94,6 +95,7 @@ impl Sink {
         let router = axum::Router::new()
             .route("/v1/traces", post(http_traces))
             .route("/v1/logs", post(http_logs))
+            .route("/v1development/profiles", post(http_profiles))
             .with_state(self);
         let task = tokio::spawn(async { axum::serve(listener, router).await.unwrap() });
         Served { sink, address, task }
@@ -164,6 +166,11 @@ async fn http_traces(State(sink): State<Sink>, headers: HeaderMap, body: Bytes) 
 async fn http_logs(State(sink): State<Sink>, headers: HeaderMap, body: Bytes) -> Response {
     let message = ExportLogsServiceRequest::decode(&*inflated(&headers, &body)).unwrap();
     answer(sink.take(&headers, |seen| seen.logs += message.resource_logs.len() as u64))
+}
+
+async fn http_profiles(State(sink): State<Sink>, headers: HeaderMap, body: Bytes) -> Response {
+    let body = inflated(&headers, &body);
+    answer(sink.take(&headers, |seen| seen.profiles.push(body)))
 }
 
 fn inflated(headers: &HeaderMap, body: &[u8]) -> Vec<u8> {

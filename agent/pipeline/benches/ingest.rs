@@ -87,6 +87,7 @@ fn config() -> PipelineConfig {
         protocol: ExportProtocol::HttpProtobuf,
         endpoint: "127.0.0.1:9".into(),
         headers: vec![],
+        tls: homeostat_pipeline::ClientTls::default(),
         compression: homeostat_pipeline::Compression::None,
         signals: ExportSignals::default(),
     };

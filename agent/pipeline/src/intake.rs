@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
+use ::http::HeaderMap;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use homeostat_core::{SamplingPlan, Timestamp};
@@ -16,10 +17,13 @@ use tokio::sync::Semaphore;
 use crate::aggregate::{Aggregates, Counted, Service, utilization};
 use crate::clock::Clock;
 use crate::config::{Limits, PipelineConfig, Telemetry};
-use crate::export::{ExporterError, Outlet};
+use crate::export::Outlet;
+use crate::pipeline::StartError;
 use crate::sample::{Origin, Sampler};
 use crate::stats::{DoorCounters, Refused};
+use crate::tokens::{self, Tokens, TokensError};
 use crate::views::{LogsView, MetricsView, ProfilesView, ResourceView, ScopeView, TracesView};
+use crate::watched::Watched;
 
 /// Large requests worked on at once: two leave room for usual ones on any machine, and more would only hold more memory.
 const LARGE_REQUESTS_MAX: usize = 2;
@@ -38,6 +42,8 @@ pub enum Refusal {
     Overload(&'static str),
     /// The body took too long.
     Timeout,
+    /// No bearer token that is accepted.
+    Unauthenticated,
 }
 
 impl Refusal {
@@ -47,6 +53,7 @@ impl Refusal {
             Refusal::TooLarge { .. } => Refused::TooLarge,
             Refusal::Overload(_) => Refused::Overload,
             Refusal::Timeout => Refused::Timeout,
+            Refusal::Unauthenticated => Refused::Unauthenticated,
         }
     }
 }
@@ -60,6 +67,7 @@ impl fmt::Display for Refusal {
             }
             Refusal::Overload(what) => write!(f, "{what} full, try again later"),
             Refusal::Timeout => f.write_str("the request body did not arrive in time"),
+            Refusal::Unauthenticated => f.write_str("a bearer token is needed in the authorization header"),
         }
     }
 }
@@ -86,10 +94,12 @@ pub(crate) struct Intake {
     pub(crate) in_flight: AtomicUsize,
     /// Turns of requests so large that they are worked on beside the serving threads.
     pub(crate) large_requests: Arc<Semaphore>,
+    /// Who is let in; `None`: everybody.
+    pub(crate) tokens: Option<Watched<Tokens, TokensError>>,
 }
 
 impl Intake {
-    pub(crate) fn new(config: &PipelineConfig, plan: SamplingPlan) -> Result<Intake, ExporterError> {
+    pub(crate) fn new(config: &PipelineConfig, plan: SamplingPlan) -> Result<Intake, StartError> {
         Ok(Intake {
             clock: Clock::start(),
             limits: config.limits,
@@ -100,7 +110,16 @@ impl Intake {
             counters: DoorCounters::default(),
             in_flight: AtomicUsize::new(0),
             large_requests: Arc::new(Semaphore::new(LARGE_REQUESTS_MAX)),
+            tokens: config.security.tokens.as_ref().map(tokens::watch).transpose()?,
         })
+    }
+
+    /// Whether a request with these headers may be read at all.
+    pub(crate) fn admit(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        match &self.tokens {
+            Some(tokens) if !tokens.current().admit(headers) => Err(Refusal::Unauthenticated),
+            _ => Ok(()),
+        }
     }
 
     /// Takes in one request of `kind`, or refuses it as a whole and changes nothing.

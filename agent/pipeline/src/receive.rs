@@ -9,6 +9,7 @@
 
 mod answer;
 mod body;
+mod connections;
 mod encoding;
 mod frame;
 mod grpc;

@@ -87,6 +87,8 @@ reasons! {
         Timeout = "timeout",
         /// A content type, encoding, method or path that is not served.
         Unsupported = "unsupported",
+        /// No bearer token that is accepted.
+        Unauthenticated = "unauthenticated",
     }
 }
 

@@ -12,13 +12,14 @@ use bytes::Bytes;
 use flate2::write::GzEncoder;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 
+use super::connect::Connector;
 use super::exporter::{Destination, rejected_items};
 use super::queue::Item;
 use super::retry::{Attempt, retry_after};
 use crate::config::Compression;
+use crate::watched::chain;
 
 /// How much of an answer is read; an export response is a count and a sentence.
 const ANSWER_BYTES_MAX: usize = 64 << 10;
@@ -27,7 +28,7 @@ const EXCERPT_CHARS_MAX: usize = 200;
 
 #[derive(Debug)]
 pub(super) struct HttpTransport {
-    client: Client<HttpConnector, Full<Bytes>>,
+    client: Client<Connector, Full<Bytes>>,
     base: String,
     headers: HeaderMap,
     compression: Compression,
@@ -35,12 +36,11 @@ pub(super) struct HttpTransport {
 
 impl HttpTransport {
     pub(super) fn new(destination: Destination) -> HttpTransport {
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
+        let scheme = if destination.tls.is_some() { "https" } else { "http" };
         let authority = destination.endpoint.authority().map_or("", |authority| authority.as_str());
         HttpTransport {
-            client: Client::builder(TokioExecutor::new()).build(connector),
-            base: format!("http://{authority}{}", destination.prefix),
+            client: Client::builder(TokioExecutor::new()).build(Connector::new(destination.tls.clone())),
+            base: format!("{scheme}://{authority}{}", destination.prefix),
             headers: destination.headers,
             compression: destination.compression,
         }
@@ -54,7 +54,7 @@ impl HttpTransport {
         let failed = |why: String| Attempt::Failed { why, after: None };
         let (parts, body) = match self.client.request(request).await {
             Ok(response) => Response::into_parts(response),
-            Err(error) => return failed(error.to_string()),
+            Err(error) => return failed(chain(&error)),
         };
         let answer = match Limited::new(body, ANSWER_BYTES_MAX).collect().await {
             Ok(collected) => collected.to_bytes(),

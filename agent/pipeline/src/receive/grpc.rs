@@ -35,6 +35,9 @@ impl Door for GrpcDoor {
             self.0.counters.refused.add(Refused::Unsupported, 1);
             return plain("this port speaks OTLP over gRPC; OTLP over HTTP has a port of its own, usually 4318\n");
         }
+        if let Err(refusal) = self.0.admit(request.headers()) {
+            return self.refuse(&refusal);
+        }
         let (kind, encoding) = match served(&request) {
             Ok(served) => served,
             Err(status) => {
@@ -44,10 +47,7 @@ impl Door for GrpcDoor {
         };
         match self.take(request, kind, encoding).await {
             Ok(accepted) => success(&accepted),
-            Err(refusal) => {
-                self.0.counters.refused.add(refusal.reason(), 1);
-                self.status(&refusal).into_http()
-            }
+            Err(refusal) => self.refuse(&refusal),
         }
     }
 }
@@ -66,12 +66,18 @@ impl GrpcDoor {
         work::take(kind, Content::Protobuf(message), reserved).await
     }
 
+    fn refuse(&self, refusal: &Refusal) -> Response<Answer> {
+        self.0.counters.refused.add(refusal.reason(), 1);
+        self.status(refusal).into_http()
+    }
+
     fn status(&self, refusal: &Refusal) -> Status {
         let message = refusal.to_string();
         match refusal {
             Refusal::Malformed(_) => Status::invalid_argument(message),
             Refusal::TooLarge { .. } => Status::resource_exhausted(message),
             Refusal::Timeout => Status::deadline_exceeded(message),
+            Refusal::Unauthenticated => Status::unauthenticated(message),
             Refusal::Overload(_) => {
                 let pause = Duration::from_millis(self.0.limits.retry_after.0);
                 let details = answer::overload_details(Code::Unavailable as i32, &message, pause);

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use ::http::header::{ALLOW, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
+use ::http::header::{ALLOW, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use ::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 
@@ -39,6 +39,9 @@ impl Door for HttpDoor {
         self.0.counters.requests.add(1);
         let format = format(request.headers());
         let answering = format.unwrap_or(Format::Protobuf);
+        if let Err(refusal) = self.0.admit(request.headers()) {
+            return self.refuse(answering, &refusal);
+        }
         let (kind, format, encoding) = match served(&request, format) {
             Ok(served) => served,
             Err(unserved) => {
@@ -79,11 +82,15 @@ impl HttpDoor {
             Refusal::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Refusal::Overload(_) => StatusCode::SERVICE_UNAVAILABLE,
             Refusal::Timeout => StatusCode::REQUEST_TIMEOUT,
+            Refusal::Unauthenticated => StatusCode::UNAUTHORIZED,
         };
         let mut response = error(format, status, &refusal.to_string());
         if let Refusal::Overload(_) = refusal {
             let seconds = self.0.limits.retry_after.0.div_ceil(1000);
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if *refusal == Refusal::Unauthenticated {
+            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
     }
@@ -134,6 +141,7 @@ fn error(format: Format, status: StatusCode, message: &str) -> Response<Answer> 
         StatusCode::PAYLOAD_TOO_LARGE => 8,
         StatusCode::SERVICE_UNAVAILABLE => 14,
         StatusCode::REQUEST_TIMEOUT => 4,
+        StatusCode::UNAUTHORIZED => 16,
         StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => 12,
         _ => 3,
     };

@@ -48,6 +48,7 @@ pub(crate) fn exporter(protocol: ExportProtocol, address: SocketAddr) -> Exporte
         protocol,
         endpoint: format!("http://{address}"),
         headers: vec![("x-tenant".into(), "shop".into())],
+        tls: homeostat_pipeline::ClientTls::default(),
         compression: Compression::None,
         signals: ExportSignals::default(),
     }

@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use homeostat_core::{Observation, SamplingPlan, Timestamp};
 use homeostat_pipeline::{
-    AggregateReport, ExportProtocol, ExportSignals, ExporterConfig, ExporterStats, Pipeline, PipelineConfig,
-    PipelineStats,
+    AggregateReport, ClientTls, ExportProtocol, ExportSignals, ExporterConfig, ExporterStats, Pipeline, PipelineConfig,
+    PipelineStats, Secret, ServerTls, TokenSource,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::manifest::{Compression, ExporterSpec, Manifest, Protocol, TelemetryKind};
+use crate::manifest::{Compression, DoorSecurity, ExporterSpec, Manifest, Protocol, TelemetryKind, Tokens};
 
 /// Time for what is on its way when the agent stops: together with the loop's draining below the ten seconds that container
 /// runtimes grant.
@@ -36,6 +36,7 @@ impl DataPlane {
         plan: SamplingPlan,
     ) -> Result<DataPlane, homeostat_pipeline::StartError> {
         let config = PipelineConfig {
+            security: security(&manifest.security),
             grpc: manifest.doors.otlp_grpc,
             http: manifest.doors.otlp_http,
             exporters: manifest.exporters.iter().map(exporter).collect(),
@@ -88,6 +89,23 @@ impl DataPlane {
     }
 }
 
+fn security(security: &DoorSecurity) -> homeostat_pipeline::DoorSecurity {
+    let tls = security.tls.as_ref().map(|tls| ServerTls {
+        cert_file: tls.cert_file.clone(),
+        key_file: tls.key_file.clone(),
+        client_ca_file: tls.client_ca_file.clone(),
+    });
+    let tokens = security.tokens.as_ref().map(|tokens| match tokens {
+        Tokens::File(path) => TokenSource::File(path.clone()),
+        // An unset variable holds no token, which is refused with its name.
+        Tokens::Variable(name) => TokenSource::Given {
+            place: format!("environment variable {name}"),
+            text: Secret::new(std::env::var(name).unwrap_or_default()),
+        },
+    });
+    homeostat_pipeline::DoorSecurity { tls, tokens }
+}
+
 fn exporter(spec: &ExporterSpec) -> ExporterConfig {
     let receives = |kind| spec.signals.contains(&kind);
     ExporterConfig {
@@ -97,6 +115,11 @@ fn exporter(spec: &ExporterSpec) -> ExporterConfig {
             Protocol::Http => ExportProtocol::HttpProtobuf,
         },
         endpoint: spec.endpoint.clone(),
+        tls: ClientTls {
+            ca_file: spec.tls.ca_file.clone(),
+            cert_file: spec.tls.cert_file.clone(),
+            key_file: spec.tls.key_file.clone(),
+        },
         headers: spec.headers.iter().map(|(name, value)| (name.clone(), value.reveal().to_owned())).collect(),
         compression: match spec.compression {
             Compression::None => homeostat_pipeline::Compression::None,

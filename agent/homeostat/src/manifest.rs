@@ -13,11 +13,13 @@ mod problems;
 mod sampling;
 mod scalars;
 mod section;
+mod security;
 mod text;
 
 pub(crate) use doors::Doors;
 pub(crate) use exporters::{Compression, ExporterSpec, Protocol, TelemetryKind};
 pub(crate) use problems::{Note, Place, Problem, Problems};
+pub(crate) use security::{DoorSecurity, ExporterTls, Tokens};
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -75,6 +77,8 @@ pub(crate) struct Manifest {
     pub(crate) settings: Settings,
     /// Where the agent listens.
     pub(crate) doors: Doors,
+    /// How the OTLP doors prove themselves, and whom they let in.
+    pub(crate) security: DoorSecurity,
     /// Where kept telemetry is sent.
     pub(crate) exporters: Vec<ExporterSpec>,
     /// Where each scalable service's number of replicas is read and set.
@@ -152,6 +156,7 @@ fn read_document(root: &Node, source: ManifestSource, report: &mut Report) -> Ma
         source,
         settings: Settings::default(),
         doors: Doors::default(),
+        security: DoorSecurity::default(),
         exporters: Vec::new(),
         scale_endpoints: BTreeMap::new(),
         webhook: None,
@@ -194,7 +199,7 @@ fn read_metadata(document: &mut Section<'_>, report: &mut Report) -> String {
 fn read_spec(mut spec: Section<'_>, manifest: &mut Manifest, exporters: &mut Exporters, report: &mut Report) {
     let settings = &mut manifest.settings;
     read_telemetry_kinds(&mut spec, settings, exporters, report);
-    manifest.doors = doors::read(&mut spec, report);
+    (manifest.doors, manifest.security) = doors::read(&mut spec, report);
     if let Some(section) = spec.section("objectives", report) {
         settings.objectives = objectives::read(section, report);
     }

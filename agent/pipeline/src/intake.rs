@@ -7,6 +7,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 
 use ::http::HeaderMap;
 use arc_swap::ArcSwap;
@@ -18,9 +19,10 @@ use crate::aggregate::{Aggregates, Counted, Service, utilization};
 use crate::clock::Clock;
 use crate::config::{Limits, PipelineConfig, Telemetry};
 use crate::export::Outlet;
+use crate::governor::{self, Governor};
 use crate::pipeline::StartError;
 use crate::sample::{Origin, Sampler};
-use crate::stats::{DoorCounters, Refused};
+use crate::stats::{DoorCounters, MemoryStats, Refused};
 use crate::tokens::{self, Tokens, TokensError};
 use crate::views::{LogsView, MetricsView, ProfilesView, ResourceView, ScopeView, TracesView};
 use crate::watched::Watched;
@@ -94,12 +96,13 @@ pub(crate) struct Intake {
     pub(crate) in_flight: AtomicUsize,
     /// Turns of requests so large that they are worked on beside the serving threads.
     pub(crate) large_requests: Arc<Semaphore>,
+    pub(crate) governor: Governor,
     /// Who is let in; `None`: everybody.
     pub(crate) tokens: Option<Watched<Tokens, TokensError>>,
 }
 
 impl Intake {
-    pub(crate) fn new(config: &PipelineConfig, plan: SamplingPlan) -> Result<Intake, StartError> {
+    pub(crate) fn new(config: &PipelineConfig, memory_max: usize, plan: SamplingPlan) -> Result<Intake, StartError> {
         Ok(Intake {
             clock: Clock::start(),
             limits: config.limits,
@@ -110,6 +113,7 @@ impl Intake {
             counters: DoorCounters::default(),
             in_flight: AtomicUsize::new(0),
             large_requests: Arc::new(Semaphore::new(LARGE_REQUESTS_MAX)),
+            governor: Governor::new(memory_max),
             tokens: config.security.tokens.as_ref().map(tokens::watch).transpose()?,
         })
     }
@@ -119,6 +123,26 @@ impl Intake {
         match &self.tokens {
             Some(tokens) if !tokens.current().admit(headers) => Err(Refusal::Unauthenticated),
             _ => Ok(()),
+        }
+    }
+
+    /// Whether there is memory to read a request of `kind`.
+    pub(crate) fn has_memory(&self, kind: Telemetry) -> Result<(), Refusal> {
+        if self.governor.level().takes(kind) { Ok(()) } else { Err(Refusal::Overload("memory")) }
+    }
+
+    /// Looks at the memory held and occupied; called several times a second.
+    pub(crate) fn govern(&self) {
+        let held = self.in_flight.load(Relaxed) as u64 + self.sampler.waiting().bytes + self.outlet.queued_bytes();
+        self.governor.look(held, governor::resident());
+    }
+
+    pub(crate) fn memory(&self) -> MemoryStats {
+        MemoryStats {
+            limit_bytes: self.governor.limit(),
+            held_bytes: self.governor.held(),
+            resident_bytes: self.governor.resident(),
+            level: self.governor.level().as_str(),
         }
     }
 

@@ -44,10 +44,13 @@ impl Reserved {
     pub(super) fn grow(&mut self, bytes: usize) -> Result<(), Refusal> {
         let before = self.intake.in_flight.fetch_add(bytes, Relaxed);
         self.bytes += bytes;
-        if before + bytes > self.intake.limits.in_flight_bytes_max {
-            return Err(Refusal::Overload("receive memory"));
+        let most = self.intake.limits.in_flight_bytes_max;
+        match (before + bytes > most, self.bytes > most) {
+            (false, _) => Ok(()),
+            (true, false) => Err(Refusal::Overload("receive memory")),
+            // It would not fit alone either: to come back later would not help.
+            (true, true) => Err(Refusal::TooLarge { limit: self.intake.limits.request_bytes_max }),
         }
-        Ok(())
     }
 }
 

@@ -104,7 +104,7 @@ pub(crate) struct Entrance<'a> {
 }
 
 impl KeptSpans for Entrance<'_> {
-    fn take(&mut self, origin: &Origin, span: &[u8]) {
+    fn take(&mut self, origin: &Arc<Origin>, span: &[u8]) {
         if self.outlet.exporters.iter().all(|exporter| !exporter.wants(Telemetry::Traces)) {
             return;
         }

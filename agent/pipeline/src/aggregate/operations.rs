@@ -1,10 +1,11 @@
 //! The requests of one service, by operation.
 //!
-//! Answers how many there were and how long they took. Does not know other services. Durations go into sketches because a
-//! quantile of averages is no quantile; counts stay integers because they must be exact.
+//! Answers how many spans and requests there were and how long they took. Does not know other services. Durations go into
+//! sketches because a quantile of averages is no quantile; counts stay integers because they must be exact.
 
 use std::collections::BTreeMap;
 
+use hashbrown::HashTable;
 use homeostat_core::{Micros, OperationName};
 use sketches_ddsketch::{Config, DDSketch};
 
@@ -48,10 +49,26 @@ impl Red {
         self.errors += u64::from(span.view.is_error());
         self.slow += u64::from(span.slow);
     }
+
+    fn add(&mut self, other: Red) {
+        self.requests += other.requests;
+        self.errors += other.errors;
+        self.slow += other.slow;
+    }
 }
 
+/// The spans of one operation and kind.
 struct Series {
+    key: u64,
+    name: OperationName,
+    kind: i32,
     red: Red,
+    /// By status: unset, ok, error.
+    outcomes: [Option<Box<Outcome>>; 3],
+}
+
+/// The spans of one operation, kind and status.
+struct Outcome {
     durations: DDSketch,
 }
 
@@ -59,23 +76,31 @@ struct Series {
 pub(super) struct Operations {
     pub(super) total: Red,
     since_last: DDSketch,
-    by_name: BTreeMap<OperationName, Series>,
-    names_max: usize,
+    series: HashTable<Series>,
+    series_max: usize,
 }
 
 impl Operations {
-    pub(super) fn new(names_max: usize) -> Operations {
-        Operations { total: Red::default(), since_last: sketch(), by_name: BTreeMap::new(), names_max }
+    pub(super) fn new(series_max: usize) -> Operations {
+        Operations { total: Red::default(), since_last: sketch(), series: HashTable::new(), series_max }
     }
 
-    /// Counts an entry span.
+    /// Counts a span; an entry span is a request as well.
     pub(super) fn record(&mut self, span: &Counted<'_>) {
         let micros = span.view.duration_nanos() as f64 / 1000.0;
-        self.total.count(span);
-        self.since_last.add(micros);
-        let series = self.series(span.view.name);
-        series.red.count(span);
-        series.durations.add(micros);
+        if span.is_entry() {
+            self.total.count(span);
+            self.since_last.add(micros);
+        }
+        let series = self.series(span.operation, span.view.name, span.view.kind);
+        if span.is_entry() {
+            series.red.count(span);
+        }
+        let status = usize::try_from(span.view.status_code).unwrap_or_default();
+        let outcome = series.outcomes.get_mut(status).map(|outcome| outcome.get_or_insert_with(Box::default));
+        if let Some(outcome) = outcome {
+            outcome.durations.add(micros);
+        }
     }
 
     /// Median and 99th percentile since the last call, if there was a request.
@@ -87,24 +112,42 @@ impl Operations {
         Some((quantile(&since_last, 0.5), quantile(&since_last, 0.99)))
     }
 
+    /// Operations that were requested, by name.
     pub(super) fn report(&self) -> Vec<OperationReport> {
-        let one = |(operation, series): (&OperationName, &Series)| OperationReport {
+        let mut requested: BTreeMap<&OperationName, (Red, DDSketch)> = BTreeMap::new();
+        for series in self.series.iter().filter(|series| series.red.requests > 0) {
+            let (red, durations) = requested.entry(&series.name).or_insert_with(|| (Red::default(), sketch()));
+            red.add(series.red);
+            for outcome in series.outcomes.iter().flatten() {
+                durations.merge(&outcome.durations).expect("all sketches have one configuration");
+            }
+        }
+        let one = |(operation, (red, durations)): (&OperationName, (Red, DDSketch))| OperationReport {
             operation: operation.clone(),
-            requests: series.red.requests,
-            errors: series.red.errors,
-            slow: series.red.slow,
-            durations: summary(&series.durations),
+            requests: red.requests,
+            errors: red.errors,
+            slow: red.slow,
+            durations: summary(&durations),
         };
-        self.by_name.iter().map(one).collect()
+        requested.into_iter().map(one).collect()
     }
 
-    fn series(&mut self, name: &str) -> &mut Series {
-        let full = self.by_name.len() >= self.names_max;
-        let name = if full && !self.by_name.contains_key(name) { OVERFLOW } else { name };
-        if !self.by_name.contains_key(name) {
-            self.by_name.insert(name.into(), Series { red: Red::default(), durations: sketch() });
-        }
-        self.by_name.get_mut(name).expect("inserted above")
+    fn series(&mut self, key: u64, name: &str, kind: i32) -> &mut Series {
+        let known = |series: &Series| series.key == key && series.kind == kind && series.name.as_str() == name;
+        let (key, name) = if self.series.len() >= self.series_max && self.series.find(key, known).is_none() {
+            (u64::from(kind.unsigned_abs()), OVERFLOW)
+        } else {
+            (key, name)
+        };
+        let known = |series: &Series| series.key == key && series.kind == kind && series.name.as_str() == name;
+        let new = || Series { key, name: name.into(), kind, red: Red::default(), outcomes: [None, None, None] };
+        self.series.entry(key, known, |series| series.key).or_insert_with(new).into_mut()
+    }
+}
+
+impl Default for Outcome {
+    fn default() -> Self {
+        Outcome { durations: sketch() }
     }
 }
 
@@ -132,9 +175,11 @@ mod tests {
     use super::*;
     use crate::views::{SpanIds, SpanView};
 
-    fn span(name: &str, millis: u64) -> Counted<'_> {
+    fn record(operations: &mut Operations, name: &str, millis: u64) {
         let view = SpanView { name, end_unix_nano: millis * 1_000_000, ..SpanView::default() };
-        Counted { ids: SpanIds { trace: [1; 16], span: [1; 8], parent: None }, view, slow: millis > 50 }
+        let ids = SpanIds { trace: [1; 16], span: [1; 8], parent: None };
+        let operation = crate::aggregate::operation_key(1, &view);
+        operations.record(&Counted { ids, view: &view, trace_hash: 0, operation, source: 0, slow: millis > 50 });
     }
 
     /// Scenario: requests of 1 to 100 ms.
@@ -142,7 +187,7 @@ mod tests {
     #[test]
     fn durations_are_sketched() {
         let mut operations = Operations::new(10);
-        (1..=100).for_each(|millis| operations.record(&span("pay", millis)));
+        (1..=100).for_each(|millis| record(&mut operations, "pay", millis));
         assert_eq!(operations.total, Red { requests: 100, errors: 0, slow: 50 });
         let (p50, p99) = operations.take_quantiles().unwrap();
         assert!((49_000..=51_500).contains(&p50.0), "{p50}");
@@ -157,7 +202,7 @@ mod tests {
     fn names_are_bounded() {
         let mut operations = Operations::new(3);
         let names: Vec<_> = (0..10).map(|n| format!("op{n}")).collect();
-        names.iter().for_each(|name| operations.record(&span(name, 1)));
+        names.iter().for_each(|name| record(&mut operations, name, 1));
         let report = operations.report();
         assert_eq!(report.len(), 4);
         assert_eq!(report.iter().map(|operation| operation.requests).sum::<u64>(), 10);

@@ -8,6 +8,7 @@
 //! A *request* is an entry span: kind `SERVER` or `CONSUMER`, or a root span of any kind. A service that calls itself
 //! through the network counts both ends, because both were asked for.
 
+mod durations;
 mod edges;
 mod operations;
 mod services;

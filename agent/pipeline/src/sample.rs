@@ -27,6 +27,7 @@ pub use crate::stats::Rule;
 use buffer::{Offered, Released, Shard};
 use group::{Group, Groups};
 use lag::Lags;
+use rewrite::Mark;
 pub use rewrite::RULE_ATTRIBUTE;
 pub use threshold::{Randomness, Threshold};
 pub use tracestate::{Sampled, read as read_tracestate};
@@ -108,7 +109,8 @@ pub(crate) enum Decision {
 
 /// Takes kept spans, rewritten, with where they came from.
 pub(crate) trait KeptSpans {
-    fn take(&mut self, origin: &Arc<Origin>, span: &[u8]);
+    /// Takes a span of `origin`, which `write` appends.
+    fn take(&mut self, origin: &Arc<Origin>, write: impl FnOnce(&mut Vec<u8>));
 }
 
 /// Decides.
@@ -238,13 +240,13 @@ impl Tallies {
 
 /// Counts what was released and writes what is kept; runs outside the shard's lock.
 fn settle(released: &mut Vec<Released>, tallies: &mut Tallies, kept: &mut impl KeptSpans) {
-    let mut out = Vec::new();
     for trace in released.drain(..) {
         let Some((rule, threshold)) = tallies.note(trace.decision, Some(trace.due), trace.spans.len() as u64) else {
             continue;
         };
+        let mark = Mark::new(threshold, rule);
         for (origin, span, incoming) in trace.spans() {
-            keep(origin, (span, incoming.max(threshold), rule), &mut out, kept);
+            keep(origin, rule, kept, |out| mark.write(out, span, incoming));
         }
     }
 }
@@ -258,23 +260,16 @@ fn settle_arrival(
     kept: &mut impl KeptSpans,
 ) {
     let Some((rule, threshold)) = tallies.note(decision, due, arrival.group.spans.into()) else { return };
-    let mut out = Vec::new();
+    let mark = Mark::new(threshold, rule);
     for (source, span) in arrival.spans() {
-        let threshold = buffer::incoming(span.view, arrival.group.randomness).max(threshold);
-        keep(source.origin(), (span.view.raw, threshold, rule), &mut out, kept);
+        let incoming = buffer::incoming(span.view, arrival.group.randomness);
+        keep(source.origin(), rule, kept, |out| mark.write(out, span.view.raw, incoming));
     }
 }
 
-fn keep(
-    origin: &Arc<Origin>,
-    (span, threshold, rule): (&[u8], Threshold, Rule),
-    out: &mut Vec<u8>,
-    kept: &mut impl KeptSpans,
-) {
+fn keep(origin: &Arc<Origin>, rule: Rule, kept: &mut impl KeptSpans, write: impl FnOnce(&mut Vec<u8>)) {
     origin.service.kept(1, u64::from(rule != Rule::Probability));
-    out.clear();
-    rewrite::kept_span(out, span, threshold, rule);
-    kept.take(origin, out);
+    kept.take(origin, write);
 }
 
 fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {

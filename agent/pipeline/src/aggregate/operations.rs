@@ -1,24 +1,17 @@
 //! The requests of one service, by operation.
 //!
 //! Answers how many spans and requests there were and how long they took. Does not know other services. Durations go into
-//! sketches because a quantile of averages is no quantile; counts stay integers because they must be exact.
+//! histograms because a quantile of averages is no quantile; counts stay integers because they must be exact.
 
 use std::collections::BTreeMap;
 
 use hashbrown::HashTable;
 use homeostat_core::{Micros, OperationName};
-use sketches_ddsketch::{Config, DDSketch};
 
+use super::durations::Durations;
 use super::{Counted, OVERFLOW, OperationReport};
 
-/// Relative error of a quantile; one percent is finer than any latency objective is written.
-const SKETCH_ERROR: f64 = 0.01;
-/// Bins of a sketch: covers eight decades at that error; beyond, the fastest requests share a bin.
-const SKETCH_BINS_MAX: u32 = 1024;
-/// The shortest duration told apart from zero, in microseconds.
-const SKETCH_FLOOR_MICROS: f64 = 1.0;
-
-/// How long requests took. Quantiles are within one percent.
+/// How long requests took. Quantiles are within 1.2 percent.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct DurationSummary {
     /// How many.
@@ -64,33 +57,28 @@ struct Series {
     kind: i32,
     red: Red,
     /// By status: unset, ok, error.
-    outcomes: [Option<Box<Outcome>>; 3],
-}
-
-/// The spans of one operation, kind and status.
-struct Outcome {
-    durations: DDSketch,
+    outcomes: [Option<Box<Durations>>; 3],
 }
 
 /// All operations of one service.
 pub(super) struct Operations {
     pub(super) total: Red,
-    since_last: DDSketch,
+    since_last: Durations,
     series: HashTable<Series>,
     series_max: usize,
 }
 
 impl Operations {
     pub(super) fn new(series_max: usize) -> Operations {
-        Operations { total: Red::default(), since_last: sketch(), series: HashTable::new(), series_max }
+        Operations { total: Red::default(), since_last: Durations::default(), series: HashTable::new(), series_max }
     }
 
     /// Counts a span; an entry span is a request as well.
     pub(super) fn record(&mut self, span: &Counted<'_>) {
-        let micros = span.view.duration_nanos() as f64 / 1000.0;
+        let nanos = span.view.duration_nanos();
         if span.is_entry() {
             self.total.count(span);
-            self.since_last.add(micros);
+            self.since_last.add(nanos);
         }
         let series = self.series(span.operation, span.view.name, span.view.kind);
         if span.is_entry() {
@@ -99,7 +87,7 @@ impl Operations {
         let status = usize::try_from(span.view.status_code).unwrap_or_default();
         let outcome = series.outcomes.get_mut(status).map(|outcome| outcome.get_or_insert_with(Box::default));
         if let Some(outcome) = outcome {
-            outcome.durations.add(micros);
+            outcome.add(nanos);
         }
     }
 
@@ -108,21 +96,20 @@ impl Operations {
         if self.since_last.count() == 0 {
             return None;
         }
-        let since_last = std::mem::replace(&mut self.since_last, sketch());
-        Some((quantile(&since_last, 0.5), quantile(&since_last, 0.99)))
+        let quantiles = (self.since_last.quantile(0.5), self.since_last.quantile(0.99));
+        self.since_last.clear();
+        Some(quantiles)
     }
 
     /// Operations that were requested, by name.
     pub(super) fn report(&self) -> Vec<OperationReport> {
-        let mut requested: BTreeMap<&OperationName, (Red, DDSketch)> = BTreeMap::new();
+        let mut requested: BTreeMap<&OperationName, (Red, Durations)> = BTreeMap::new();
         for series in self.series.iter().filter(|series| series.red.requests > 0) {
-            let (red, durations) = requested.entry(&series.name).or_insert_with(|| (Red::default(), sketch()));
+            let (red, durations) = requested.entry(&series.name).or_default();
             red.add(series.red);
-            for outcome in series.outcomes.iter().flatten() {
-                durations.merge(&outcome.durations).expect("all sketches have one configuration");
-            }
+            series.outcomes.iter().flatten().for_each(|outcome| durations.merge(outcome));
         }
-        let one = |(operation, (red, durations)): (&OperationName, (Red, DDSketch))| OperationReport {
+        let one = |(operation, (red, durations)): (&OperationName, (Red, Durations))| OperationReport {
             operation: operation.clone(),
             requests: red.requests,
             errors: red.errors,
@@ -145,28 +132,14 @@ impl Operations {
     }
 }
 
-impl Default for Outcome {
-    fn default() -> Self {
-        Outcome { durations: sketch() }
-    }
-}
-
-fn sketch() -> DDSketch {
-    DDSketch::new(Config::new(SKETCH_ERROR, SKETCH_BINS_MAX, SKETCH_FLOOR_MICROS))
-}
-
-fn quantile(sketch: &DDSketch, q: f64) -> Micros {
-    Micros(sketch.quantile(q).ok().flatten().unwrap_or(0.0).round() as u64)
-}
-
-fn summary(sketch: &DDSketch) -> DurationSummary {
+fn summary(durations: &Durations) -> DurationSummary {
     DurationSummary {
-        count: sketch.count() as u64,
-        sum_micros: sketch.sum().unwrap_or(0.0),
-        p50: quantile(sketch, 0.5),
-        p90: quantile(sketch, 0.9),
-        p99: quantile(sketch, 0.99),
-        max: Micros(sketch.max().unwrap_or(0.0).round() as u64),
+        count: durations.count(),
+        sum_micros: durations.sum_seconds() * 1e6,
+        p50: durations.quantile(0.5),
+        p90: durations.quantile(0.9),
+        p99: durations.quantile(0.99),
+        max: Micros(durations.max_nanos() / 1000),
     }
 }
 

@@ -29,8 +29,10 @@ fn plan(tails: &[(&str, u32)]) -> SamplingPlan {
 struct Kept(Vec<(String, Span)>);
 
 impl KeptSpans for Kept {
-    fn take(&mut self, origin: &Arc<Origin>, span: &[u8]) {
-        self.0.push((origin.service.name.to_string(), Span::decode(span).unwrap()));
+    fn take(&mut self, origin: &Arc<Origin>, write: impl FnOnce(&mut Vec<u8>)) {
+        let mut span = Vec::new();
+        write(&mut span);
+        self.0.push((origin.service.name.to_string(), Span::decode(&*span).unwrap()));
     }
 }
 

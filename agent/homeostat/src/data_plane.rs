@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use homeostat_core::{Observation, SamplingPlan, Timestamp};
 use homeostat_pipeline::{
-    AggregateReport, ClientTls, ExportProtocol, ExportSignals, ExporterConfig, ExporterStats, Pipeline, PipelineConfig,
-    PipelineStats, Secret, ServerTls, TokenSource,
+    AggregateReport, ClientTls, ExportProtocol, ExportSignals, ExporterConfig, ExporterStats, Limits, Pipeline,
+    PipelineConfig, PipelineStats, Secret, ServerTls, TokenSource,
 };
 use serde::{Deserialize, Serialize};
 
@@ -35,8 +35,15 @@ impl DataPlane {
         manifest: &Manifest,
         plan: SamplingPlan,
     ) -> Result<DataPlane, homeostat_pipeline::StartError> {
+        let limits = Limits::default();
         let config = PipelineConfig {
             security: security(&manifest.security),
+            limits: Limits {
+                request_bytes_max: manifest.intake.request_bytes_max.unwrap_or(limits.request_bytes_max),
+                connections_max: manifest.intake.connections_max.unwrap_or(limits.connections_max),
+                ..limits
+            },
+            memory_max: manifest.intake.memory_bytes_max,
             grpc: manifest.doors.otlp_grpc,
             http: manifest.doors.otlp_http,
             exporters: manifest.exporters.iter().map(exporter).collect(),
@@ -259,8 +266,24 @@ pub(crate) struct Stats {
     pub(crate) traces_decided: ByReason,
     /// Bytes of undecided traces.
     pub(crate) buffer_bytes: u64,
+    /// How tight memory is.
+    #[serde(default)]
+    pub(crate) memory: Memory,
     /// Per destination.
     pub(crate) exporters: Vec<Exported>,
+}
+
+/// How tight memory is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Memory {
+    /// What the process should stay within.
+    pub(crate) limit_bytes: u64,
+    /// What requests, trace buffer and queues hold.
+    pub(crate) held_bytes: u64,
+    /// What the process occupies.
+    pub(crate) resident_bytes: u64,
+    /// `normal`, `soft`, `lean` (traces alone are taken in) or `hard` (nothing is).
+    pub(crate) level: String,
 }
 
 /// What one exporter has done.
@@ -296,6 +319,12 @@ impl From<PipelineStats> for Stats {
             spans_undecided: stats.spans_undecided,
             traces_decided: owned(stats.traces_decided),
             buffer_bytes: stats.buffer_bytes,
+            memory: Memory {
+                limit_bytes: stats.memory.limit_bytes,
+                held_bytes: stats.memory.held_bytes,
+                resident_bytes: stats.memory.resident_bytes,
+                level: stats.memory.level.to_owned(),
+            },
             exporters: stats.exporters.into_iter().map(exported).collect(),
         }
     }

@@ -8,6 +8,7 @@ mod automation;
 mod doors;
 mod exporters;
 mod guards;
+mod intake;
 mod objectives;
 mod problems;
 mod sampling;
@@ -32,6 +33,7 @@ use serde::Serialize;
 
 use automation::Automation;
 use exporters::Exporters;
+use intake::Intake;
 use problems::Report;
 use section::{Field, Section};
 use text::{Node, Value};
@@ -79,6 +81,8 @@ pub(crate) struct Manifest {
     pub(crate) doors: Doors,
     /// How the OTLP doors prove themselves, and whom they let in.
     pub(crate) security: DoorSecurity,
+    /// How much is taken in.
+    pub(crate) intake: Intake,
     /// Where kept telemetry is sent.
     pub(crate) exporters: Vec<ExporterSpec>,
     /// Where each scalable service's number of replicas is read and set.
@@ -157,6 +161,7 @@ fn read_document(root: &Node, source: ManifestSource, report: &mut Report) -> Ma
         settings: Settings::default(),
         doors: Doors::default(),
         security: DoorSecurity::default(),
+        intake: Intake::default(),
         exporters: Vec::new(),
         scale_endpoints: BTreeMap::new(),
         webhook: None,
@@ -199,7 +204,8 @@ fn read_metadata(document: &mut Section<'_>, report: &mut Report) -> String {
 fn read_spec(mut spec: Section<'_>, manifest: &mut Manifest, exporters: &mut Exporters, report: &mut Report) {
     let settings = &mut manifest.settings;
     read_telemetry_kinds(&mut spec, settings, exporters, report);
-    (manifest.doors, manifest.security) = doors::read(&mut spec, report);
+    (manifest.doors, manifest.security) = doors::read(&mut spec, &mut manifest.intake, report);
+    manifest.intake.read_memory(&mut spec, report);
     if let Some(section) = spec.section("objectives", report) {
         settings.objectives = objectives::read(section, report);
     }

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 
 use serde::Serialize;
 
+use super::intake::Intake;
 use super::problems::{Place, Report};
 use super::scalars;
 use super::section::{Field, Section};
@@ -44,7 +45,7 @@ impl Default for Doors {
 }
 
 /// Reads `spec.receivers`, `spec.api` and `spec.telemetry`.
-pub(super) fn read(spec: &mut Section<'_>, report: &mut Report) -> (Doors, DoorSecurity) {
+pub(super) fn read(spec: &mut Section<'_>, intake: &mut Intake, report: &mut Report) -> (Doors, DoorSecurity) {
     let mut doors = Doors::default();
     let mut security = DoorSecurity::default();
     let receivers = vec![
@@ -63,6 +64,7 @@ pub(super) fn read(spec: &mut Section<'_>, report: &mut Report) -> (Doors, DoorS
         let mut section = spec.section(group, report);
         if let Some(receivers) = section.as_mut().filter(|_| group == "receivers") {
             security = security::read(receivers, report);
+            intake.read_limits(receivers, report);
         }
         for (key, door) in keys {
             let field = section.as_mut().and_then(|section| section.take(key));

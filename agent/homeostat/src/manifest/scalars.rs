@@ -129,6 +129,29 @@ fn duration_us(value: &Value) -> Option<u64> {
     (1.0 <= us && us <= DURATION_MAX_US as f64).then_some(us as u64)
 }
 
+/// A size between a mebibyte and a tebibyte: `64MiB`, `1.5GiB`, `512MB`.
+pub(super) fn bytes(value: &Value) -> Result<usize, String> {
+    let size = match value {
+        Value::Text(text) => size(text),
+        _ => None,
+    };
+    size.ok_or_else(|| "must be a size between 1MiB and 1TiB, like 64MiB, 512MB or 2GiB".to_owned())
+}
+
+fn size(text: &str) -> Option<usize> {
+    let split = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+    let (digits, unit) = text.split_at(split);
+    let unit = match unit.trim_start() {
+        "MiB" | "Mi" => 1_u64 << 20,
+        "GiB" | "Gi" => 1 << 30,
+        "MB" => 1_000_000,
+        "GB" => 1_000_000_000,
+        _ => return None,
+    };
+    let bytes = digits.parse::<f64>().ok()? * unit as f64;
+    (1_048_576.0..=1_099_511_627_776.0).contains(&bytes).then_some(bytes as usize)
+}
+
 /// A rung of the ladder.
 pub(super) fn autonomy(value: &Value) -> Result<Autonomy, String> {
     match text(value).unwrap_or_default().to_ascii_lowercase().as_str() {
@@ -248,6 +271,20 @@ mod tests {
             assert!(millis(&quoted(wrong)).is_err(), "{wrong}");
         }
         assert!(millis(&number("5")).is_err());
+    }
+
+    /// Scenario: sizes in every unit, and texts that are none.
+    /// Guarantees: the unit is never guessed, and neither a byte nor a thousand tebibytes are taken.
+    #[test]
+    fn sizes_carry_their_unit() {
+        let check = |text: &str, expected: usize| assert_eq!(bytes(&quoted(text)), Ok(expected), "{text}");
+        check("64MiB", 64 << 20);
+        check("1.5Gi", 3 << 29);
+        check("512 MB", 512_000_000);
+        for wrong in ["64", "64kB", "0MiB", "0.5MiB", "2000GiB", "MiB", "-1GiB", "1.2.3GB"] {
+            assert!(bytes(&quoted(wrong)).is_err(), "{wrong}");
+        }
+        assert!(bytes(&number("64")).is_err());
     }
 
     /// Scenario: endpoints with and without scheme, with TLS, and broken ones.

@@ -282,7 +282,7 @@ fn doors_are_checked_against_each_other() {
 }
 
 /// Scenario: doors with certificate, client authority and tokens; an exporter with certificates; then each with a mistake.
-/// Guarantees: paths arrive, an OTLP door that asks is not remarked upon, and mistakes name their key.
+/// Guarantees: paths and bounds arrive, an OTLP door that asks is not remarked upon, and mistakes name their key.
 #[test]
 fn certificates_and_tokens_are_read() {
     let good = with_spec(
@@ -300,6 +300,11 @@ fn certificates_and_tokens_are_read() {
     let exporter = &good.exporters[0];
     assert_eq!((exporter.name.as_str(), exporter.endpoint.as_str()), ("c:1", "https://c:1"));
     assert_eq!(exporter.tls.ca_file, Some("ca.pem".into()));
+    let bounded =
+        with_spec("spec: {receivers: {limits: {request: 8MiB, connections: 50}}, memory: {limit: 100MiB}}").unwrap();
+    let intake = bounded.intake;
+    assert_eq!((intake.request_bytes_max, intake.connections_max), (Some(8 << 20), Some(50)));
+    assert_eq!(intake.memory_bytes_max, Some(100 << 20));
 
     let wrong = problems_of(
         "spec:

@@ -23,6 +23,9 @@ pub mod sample;
 
 mod export;
 
+#[doc(hidden)]
+pub mod fuzz;
+
 mod clock;
 mod descriptors;
 mod generations;

@@ -27,7 +27,7 @@ pub use crate::stats::Rule;
 use buffer::{Offered, Released, Shard};
 use group::{Group, Groups};
 use lag::Lags;
-use rewrite::Mark;
+pub(crate) use rewrite::Mark;
 pub use rewrite::RULE_ATTRIBUTE;
 pub use threshold::{Randomness, Threshold};
 pub use tracestate::{Sampled, read as read_tracestate};

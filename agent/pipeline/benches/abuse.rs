@@ -4,6 +4,8 @@
 //! kind of abuse, and how much memory the process occupies at most, attackers included. Limits are the defaults. The
 //! process fails when an export takes longer than 100 ms at the 99th percentile, or memory exceeds its limit.
 
+#![allow(clippy::unwrap_used, reason = "a benchmark that cannot begin has nothing better to do than to stop")]
+
 #[path = "../tests/hostile/attacks.rs"]
 mod attacks;
 #[path = "../tests/hostile/content.rs"]

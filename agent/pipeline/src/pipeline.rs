@@ -20,7 +20,7 @@ use crate::config::{PipelineConfig, Telemetry};
 use crate::export::ExporterError;
 use crate::intake::{Accepted, Intake, Refusal};
 use crate::receive::{Door, GrpcDoor, HttpDoor, Listener};
-use crate::stats::PipelineStats;
+use crate::stats::{PipelineStats, Rule};
 
 /// How often due decisions and batches are looked for; a tenth of a second adds little to lags of seconds.
 const SWEEP_INTERVAL: Duration = Duration::from_millis(100);
@@ -120,7 +120,7 @@ impl Pipeline {
         let mut observations = self.intake.aggregates.observe(now);
         let kept = self.intake.sampler.counters().kept.read();
         let all: u64 = kept.values().sum();
-        let by_rule = all - kept[crate::stats::Rule::Probability.as_str()];
+        let by_rule = kept[Rule::Error.as_str()] + kept[Rule::Slow.as_str()];
         let mut say = |indicator, value| observations.push(Observation::new(Target::Agent, indicator, value, now));
         say(Indicator::SpansReceivedTotal, self.intake.counters.spans_accepted.read());
         say(Indicator::SpansKeptTotal, all);

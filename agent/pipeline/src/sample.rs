@@ -4,8 +4,16 @@
 //! probability, so that adjusted counts of what is kept estimate what was received. Does not choose probabilities: they
 //! come with the plan. Whole traces are decided rather than spans, because half a trace explains nothing.
 
+mod budget;
 mod buffer;
+mod cap;
+mod facts;
+mod importance;
+mod judge;
+mod keys;
 mod rewrite;
+mod seen;
+mod shape;
 mod threshold;
 mod tracestate;
 

@@ -14,7 +14,7 @@ mod keys;
 mod rewrite;
 mod seen;
 mod shape;
-mod threshold;
+pub(crate) mod threshold;
 mod tracestate;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,8 +26,14 @@ use crate::config::BufferConfig;
 use crate::stats::{Due, Tally, Unsampled};
 
 pub use crate::stats::Rule;
+pub use budget::Certain;
 use buffer::{Released, Shard};
+pub use cap::CapConfig;
+pub(crate) use facts::Facts;
+pub(crate) use judge::Judge;
+pub use judge::{IMPORTANT_ABOVE, JudgeConfig, Mode, Rehearsed, Spread};
 pub use rewrite::RULE_ATTRIBUTE;
+pub(crate) use shape::{Node, Shape, Shaper, mix};
 pub use threshold::{Randomness, Threshold};
 pub use tracestate::{Sampled, read as read_tracestate};
 

@@ -45,7 +45,7 @@ reasons! {
         Slow = "slow",
         /// The model found it important.
         Importance = "importance",
-        /// Its structure had not been kept yet.
+        /// Its structure had not been kept yet, or there are few of its kind.
         Rare = "rare",
         /// Chance.
         Probability = "probability",

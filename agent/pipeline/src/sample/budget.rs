@@ -35,26 +35,33 @@ const TURN_TRACES: u64 = 256;
 /// … but at least so often.
 const TURN_MAX: Millis = Millis(1000);
 
-/// Of what is left for ordinary traffic: what structures not kept before may take at most, while the budget is in balance.
-const NOVEL_PART: f64 = 0.65;
-/// The same while more has been spent than was earned.
-const NOVEL_PART_IN_DEBT: f64 = 0.3;
+/// Of what is left for ordinary traffic: what structures not kept before may take at most. High, because most of the time
+/// there are few of them; together with the others' least it stays below one, so that the share holds whatever comes.
+const NOVEL_PART: f64 = 0.75;
 /// What the model may take at most.
-const IMPORTANT_PART: f64 = 0.1;
+const IMPORTANT_PART: f64 = 0.07;
 /// What is spread evenly over root operations.
 const ROOTS_PART: f64 = 0.1;
 /// What is spread evenly over coarse shapes. More, because there are more of them.
 const SHAPES_PART: f64 = 0.25;
 /// What slow traces may take at most beside the share, of all traces: when everything is slow, being slow says little.
 const SLOW_PART_MIN: f64 = 0.05;
-/// However much the others take, ordinary traffic keeps this part of its share, so that estimates never go blind.
-const BASE_MIN: f64 = 0.1;
+/// The same within the share, of what errors leave.
+const SLOW_PART_WITHIN: f64 = 0.3;
+/// However much the others take, ordinary traffic keeps this part of its share: what is kept of it then stands for seven
+/// times as many as usual, and with much less, few traces would outweigh all others in every estimate.
+const BASE_MIN: f64 = 0.15;
+/// And however much errors take, this part of the share is left for the purses and levels.
+const REST_MIN: f64 = 0.1;
 
 /// Tokens a purse holds at most and at first: new structures of the first minutes are kept on credit.
 const PURSE_MAX: f64 = 512.0;
 const PURSE_AT_FIRST: f64 = 128.0;
 
 const MICRO: f64 = 1e6;
+
+/// Traces and spans share a counter; it is emptied every second, when neither can have come near its end.
+const SPANS_BITS: u32 = 40;
 
 /// Independent counters, so that threads do not wait for each other's.
 const LEDGERS: usize = 16;
@@ -97,7 +104,8 @@ struct Sums {
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct Counters {
-    all: [AtomicU64; 2],
+    /// Spans, and traces above [`SPANS_BITS`].
+    all: AtomicU64,
     income: [AtomicU64; 2],
     certain: [AtomicU64; 2],
     purse: [AtomicU64; 2],
@@ -189,8 +197,8 @@ struct Book {
 const RECENT_FACTOR: f64 = 0.8;
 /// How strongly one turn corrects the base.
 const BASE_GAIN: f64 = 0.3;
-/// Debt is paid back over about so many recent sums of income.
-const REPAY_PART: f64 = 0.3;
+/// Debt is paid back over a horizon, or more slowly when it is more than this part of a horizon's income.
+const REPAY_MAX: f64 = 0.5;
 /// What was not spent may be spent later, up to this part of the horizon's income.
 const SAVINGS_PART: f64 = 0.02;
 
@@ -234,8 +242,8 @@ impl Budget {
             Kind::Purse => &counters.purse,
             Kind::Ordinary => &counters.ordinary,
         };
+        counters.all.fetch_add(1 << SPANS_BITS | u64::from(entry.spans), Relaxed);
         for (unit, amount) in [1.0, f64::from(entry.spans)].into_iter().enumerate() {
-            counters.all[unit].fetch_add(amount as u64, Relaxed);
             counters.income[unit].fetch_add((amount * entry.share * MICRO) as u64, Relaxed);
             spent[unit].fetch_add((amount * entry.probability * MICRO) as u64, Relaxed);
         }
@@ -246,7 +254,7 @@ impl Budget {
         // Whoever finds it locked has nothing to do: another thread is at it.
         let Ok(mut book) = self.book.try_lock() else { return };
         let since = book.turned.map_or(TURN_MIN, |turned| now.since(turned));
-        let fresh: u64 = self.counters.iter().map(|counters| counters.all[0].load(Relaxed)).sum();
+        let fresh: u64 = self.counters.iter().map(|counters| counters.all.load(Relaxed) >> SPANS_BITS).sum();
         let busy = TURN_MIN <= since && TURN_TRACES <= fresh;
         if 0 < fresh && (busy || TURN_MAX <= since || book.turned.is_none()) {
             book.turned = Some(now);
@@ -266,10 +274,11 @@ impl Budget {
             let spent = self.charged(&fresh, unit) + fresh.purse[unit] + fresh.ordinary[unit];
             book.debt[unit] = (book.debt[unit] + spent - fresh.income[unit]).max(-savings);
         }
-        let rest = self.rest(&book.recent);
-        self.fill_purses(book, &fresh, rest);
-        self.set_base(book, rest);
-        let budget = rest * book.long.income[0];
+        let rest = self.rest(&book.long);
+        self.fill_purses(&fresh, rest);
+        self.set_base(book);
+        let left = (rest - book.long.purse[0] / book.long.income[0].max(1e-9)).max(REST_MIN * rest);
+        let budget = left * book.long.income[0];
         self.roots.turn(factor, ROOTS_PART * budget);
         self.shapes.turn(factor, SHAPES_PART * budget);
     }
@@ -282,43 +291,45 @@ impl Budget {
         }
     }
 
-    /// The part of the income that errors and slow traces leave.
+    /// The part of the income that errors and slow traces leave: the mean of what they leave in traces and in spans, because
+    /// failed traces are long and would otherwise leave nothing.
     fn rest(&self, sums: &Sums) -> f64 {
         let left = |unit: usize| 1.0 - self.charged(sums, unit) / sums.income[unit].max(1e-9);
-        left(0).min(left(1)).clamp(BASE_MIN, 1.0)
+        f64::midpoint(left(0), left(1)).clamp(REST_MIN, 1.0)
     }
 
-    fn fill_purses(&self, book: &Book, fresh: &Sums, rest: f64) {
-        let in_debt = book.debt.iter().any(|debt| 0.0 < *debt);
-        let part = if in_debt { NOVEL_PART_IN_DEBT } else { NOVEL_PART };
-        self.novel.earn(part * rest * fresh.income[0]);
+    fn fill_purses(&self, fresh: &Sums, rest: f64) {
+        self.novel.earn(NOVEL_PART * rest * fresh.income[0]);
         self.important.earn(IMPORTANT_PART * rest * fresh.income[0]);
         let slow = match self.certain {
             Certain::Beside => (SLOW_PART_MIN * fresh.all[0]).max(fresh.income[0]),
-            Certain::Within => NOVEL_PART_IN_DEBT * rest * fresh.income[0],
+            Certain::Within => SLOW_PART_WITHIN * rest * fresh.income[0],
         };
         self.slow.earn(slow);
     }
 
-    /// Moves the base towards the point where as much is spent as earned. Both units count; the scarcer decides.
-    fn set_base(&self, book: &Book, rest: f64) {
-        let recent = &book.recent;
+    /// Moves the base towards the point where as much is spent as earned. Both units count; the scarcer decides. What the
+    /// rules take is averaged over the horizon, so that a burst of errors is paid for slowly.
+    fn set_base(&self, book: &Book) {
         let missing = |unit: usize| {
-            let income = recent.income[unit].max(1e-9);
-            let spent = self.charged(recent, unit) + recent.purse[unit] + recent.ordinary[unit];
-            let repay = (book.debt[unit] * REPAY_PART).clamp(-0.5 * income, income);
-            (income - spent - repay) / income
+            let (long, recent) = (&book.long, &book.recent);
+            let income = long.income[unit].max(1e-9);
+            let rules = (self.charged(long, unit) + long.purse[unit]) / income;
+            let ordinary = recent.ordinary[unit] / recent.income[unit].max(1e-9);
+            1.0 - rules - ordinary - (book.debt[unit] / income).clamp(-REPAY_MAX, REPAY_MAX)
         };
         let step = BASE_GAIN * missing(0).min(missing(1));
-        self.base.set((self.base() + step).clamp(BASE_MIN * rest, 1.0) as f32);
+        self.base.set((self.base() + step).clamp(BASE_MIN, 1.0) as f32);
     }
 
     fn collect(&self) -> Sums {
         let mut sums = Sums::default();
         for counters in &self.counters {
+            let all = counters.all.swap(0, Relaxed);
+            sums.all[0] += (all >> SPANS_BITS) as f64;
+            sums.all[1] += (all & ((1 << SPANS_BITS) - 1)) as f64;
             for unit in 0..2 {
                 let take = |counter: &[AtomicU64; 2]| counter[unit].swap(0, Relaxed) as f64;
-                sums.all[unit] += take(&counters.all);
                 sums.income[unit] += take(&counters.income) / MICRO;
                 sums.certain[unit] += take(&counters.certain) / MICRO;
                 sums.purse[unit] += take(&counters.purse) / MICRO;

@@ -96,7 +96,7 @@ impl Features {
         let deviation = standing.durations.variance.sqrt().max(DEVIATION_MIN);
         let deviations = if known { (standing.duration - standing.durations.mean) / deviation } else { 0.0 };
         let size = if known { standing.size - standing.size_mean } else { 0.0 };
-        let rarity = -standing.frequency.max(1e-6).ln() / 10.0;
+        let rarity = -ln(standing.frequency.max(1e-6)) / 10.0;
         let mut features = Features {
             places: [0; DENSE + EDGES_MAX],
             dense: [1.0, 1.0, (deviations / 3.0).clamp(-1.0, 3.0), size.clamp(-2.0, 2.0), rarity],
@@ -130,6 +130,16 @@ pub(crate) fn score(predicted: f32, outlying: f32) -> f32 {
 /// The first places belong to the dense features.
 fn place(hash: u32) -> u16 {
     (hash as usize % (WEIGHTS - DENSE) + DENSE) as u16
+}
+
+/// The natural logarithm of a positive number to within a thousandth, in a fraction of the time: the exponent as it stands,
+/// and a polynomial through the mantissa.
+pub(crate) fn ln(number: f32) -> f32 {
+    let bits = number.to_bits();
+    let exponent = (bits >> 23) as f32 - 127.0;
+    let above = f32::from_bits(bits & 0x007f_ffff | 0x3f80_0000) - 1.0;
+    let log2 = above + above * (1.0 - above) * (0.43807 + above * (-0.23669 + above * 0.08031));
+    (exponent + log2) * std::f32::consts::LN_2
 }
 
 fn sigmoid(margin: f32) -> f32 {
@@ -175,6 +185,17 @@ mod tests {
         assert!(0.8 < said(&fallback) && said(&usual) < 0.05, "{} {}", said(&fallback), said(&usual));
         teach(1, 20_000);
         assert!(said(&fallback) < 0.3, "{}", said(&fallback));
+    }
+
+    /// Scenario: numbers from a millionth to a billion.
+    /// Guarantees: the quick logarithm is the logarithm to within a thousandth.
+    #[test]
+    fn the_quick_logarithm_is_good_enough() {
+        for exponent in -60..100 {
+            let number = 1.2345_f32.powi(exponent);
+            assert!((ln(number) - number.ln()).abs() < 1e-3, "{number}");
+        }
+        assert!(ln(1.0).abs() < 1e-6);
     }
 
     /// Scenario: durations at the mean, three and eight deviations above it, and of an operation hardly known.

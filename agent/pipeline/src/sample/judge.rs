@@ -11,8 +11,8 @@ use homeostat_core::{SamplingProbability, Timestamp};
 use super::Decision;
 use super::budget::{Budget, Certain, Entry, Kind};
 use super::facts::Facts;
-use super::importance::{Features, Model, Standing, score};
-use super::keys::Place;
+use super::importance::{Features, Model, Standing, ln, score};
+use super::keys::{Place, READINGS_MAX};
 use super::seen::Seen;
 use super::threshold::Threshold;
 use crate::stats::{Counter, Reason, Rule};
@@ -26,6 +26,9 @@ const PURSE_FULL: f64 = 32.0;
 /// The same for structures that are new at each grain: new edges come first, then new numbers of calls, then new trees.
 /// Whatever the finer grains take, enough is left for the coarser ones.
 const NOVEL_FULL: [(f64, f64); 3] = [(0.0, 8.0), (16.0, 48.0), (48.0, 96.0)];
+
+/// Of an operation that is well known, every so many traces are learned from: threads would wait for each other's writes.
+const LEARNED_EVERY: u32 = 8;
 
 /// Whether a rule decides.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,7 +59,8 @@ pub struct JudgeConfig {
     pub certain: Certain,
     /// How ordinary traffic is thinned.
     pub spread: Spread,
-    modes: [Mode; Rule::ALL.len()],
+    /// By the rule's place in the order in which rules are asked.
+    pub modes: [Mode; 5],
 }
 
 impl JudgeConfig {
@@ -144,21 +148,27 @@ impl Judge {
 
     /// Decides a trace, and learns from it.
     pub(crate) fn decide(&self, now: Timestamp, facts: &Facts) -> Decision {
+        let (rule, threshold) = self.weigh(now, facts);
+        if threshold.keeps(facts.randomness) { Decision::Keep { rule, threshold } } else { Decision::Drop }
+    }
+
+    /// The threshold of a trace, and the rule behind it, whether or not it is reached.
+    pub(crate) fn weigh(&self, now: Timestamp, facts: &Facts) -> (Rule, Threshold) {
         let case = self.study(now, facts);
         let offer = self.best_offer(&case);
         let threshold = self.threshold(&offer, facts.share);
-        let keeps = threshold.keeps(facts.randomness);
         let kind = match offer.rule {
             rule if rule.is_beside_share() => Kind::Certain,
             Rule::Probability => Kind::Ordinary,
             _ => Kind::Purse,
         };
+        let rule = self.named(offer, case.share);
         let entry = Entry { spans: facts.spans, share: case.share, probability: offer.probability, kind };
         self.budget.book(facts.shape.coarse as usize, entry);
-        if keeps && case.novel.is_some() {
+        if case.novel.is_some() && threshold.keeps(facts.randomness) {
             self.remember(now, facts);
         }
-        if keeps { Decision::Keep { rule: offer.rule, threshold } } else { Decision::Drop }
+        (rule, threshold)
     }
 
     /// What a trace is worth while it waits, from 0 to 1000: the higher, the longer it should be kept under pressure.
@@ -190,24 +200,33 @@ impl Judge {
         Rule::ALL.iter().map(|(rule, _)| *rule).filter(dry).map(read).collect()
     }
 
+    /// Who is kept for certain out of a share is kept because there are few of its kind, and should say so.
+    fn named(&self, offer: Offer, share: f64) -> Rule {
+        let certain = offer.rule == Rule::Probability && 1.0 <= offer.probability && share < 1.0;
+        let rare =
+            certain && self.config.mode(Rule::Probability) == Mode::On && self.config.mode(Rule::Rare) == Mode::On;
+        if rare { Rule::Rare } else { offer.rule }
+    }
+
     /// Counts the trace, learns from it, and finds out what the rules need to know.
     fn study<'a>(&self, now: Timestamp, facts: &'a Facts) -> Case<'a> {
         let (roots, shapes) = (&self.budget.roots.keys, &self.budget.shapes.keys);
         let places = Places { root: roots.place(facts.root), shape: shapes.place(facts.shape.coarse) };
-        roots.count(places.root);
+        let before = roots.count(places.root);
         shapes.count(places.shape);
-        let score = if self.config.mode(Rule::Importance) == Mode::Off { 0.0 } else { self.score(facts, places) };
+        let scored = self.config.mode(Rule::Importance) != Mode::Off;
+        let score = if scored { self.score(facts, places, before) } else { 0.0 };
         let novel = if self.config.mode(Rule::Rare) == Mode::Off { None } else { self.novel(now, facts) };
         Case { facts, share: f64::from(facts.share.ppm()) / 1e6, places, score, novel }
     }
 
-    fn score(&self, facts: &Facts, places: Places) -> f32 {
+    fn score(&self, facts: &Facts, places: Places, before: u32) -> f32 {
         let (roots, shapes) = (&self.budget.roots.keys, &self.budget.shapes.keys);
         let (durations, size_mean, readings) = roots.learned(places.root);
         let standing = Standing {
             root: facts.root,
-            duration: (facts.duration_nanos.max(1) as f32).ln(),
-            size: (facts.spans.max(1) as f32).ln(),
+            duration: ln(facts.duration_nanos.max(1) as f32),
+            size: ln(facts.spans.max(1) as f32),
             durations,
             size_mean,
             readings,
@@ -216,7 +235,9 @@ impl Judge {
         let features = Features::of(&facts.shape, &standing);
         let predicted = self.model.predict(&features);
         self.model.learn(&features, predicted, facts.error || facts.slow);
-        roots.learn(places.root, standing.duration, standing.size);
+        if readings < READINGS_MAX || before.is_multiple_of(LEARNED_EVERY) {
+            roots.learn(places.root, standing.duration, standing.size);
+        }
         score(predicted, features.outlying())
     }
 

@@ -63,7 +63,7 @@ struct Entry {
 }
 
 /// Readings after which moments forget: old ones then count less and less.
-const READINGS_MAX: u32 = 256;
+pub(crate) const READINGS_MAX: u32 = 256;
 /// Standard deviations at which a reading is cut before it enters the moments, so that one outlier does not hide the next.
 const CUT_DEVIATIONS: f32 = 4.0;
 
@@ -71,6 +71,8 @@ const CUT_DEVIATIONS: f32 = 4.0;
 #[derive(Debug)]
 pub(crate) struct Keys {
     keys: Box<[AtomicU64]>,
+    /// A bit for each place in use, so that a turn need not look at the others.
+    used: Box<[AtomicU64]>,
     /// One for each key, and the overflow's.
     entries: Box<[Entry]>,
 }
@@ -79,6 +81,7 @@ impl Keys {
     pub(crate) fn new() -> Keys {
         Keys {
             keys: (0..KEYS_MAX).map(|_| AtomicU64::new(0)).collect(),
+            used: (0..KEYS_MAX / 64).map(|_| AtomicU64::new(0)).collect(),
             entries: (0..=KEYS_MAX).map(|_| Entry::default()).collect(),
         }
     }
@@ -108,12 +111,13 @@ impl Keys {
     fn claim(&self, at: usize, key: u64) -> Place {
         self.entries[at].clear();
         self.keys[at].store(key, Relaxed);
+        self.used[at / 64].fetch_or(1 << (at % 64), Relaxed);
         Place(at)
     }
 
-    /// Counts one occurrence.
-    pub(crate) fn count(&self, place: Place) {
-        self.entries[place.0].fresh.fetch_add(1, Relaxed);
+    /// Counts one occurrence; says how many there were since the last turn.
+    pub(crate) fn count(&self, place: Place) -> u32 {
+        self.entries[place.0].fresh.fetch_add(1, Relaxed)
     }
 
     /// Occurrences over the horizon.
@@ -145,20 +149,23 @@ impl Keys {
 
     /// Lets demand decay by `factor` and hands each key's to `visit`; keys that decayed to nothing are forgotten.
     pub(crate) fn turn(&self, factor: f32, mut visit: impl FnMut(f32)) {
-        for (at, entry) in self.entries.iter().enumerate() {
-            let Some(key) = self.keys.get(at).map(|key| key.load(Relaxed)).or(Some(1)) else { continue };
-            if key == 0 {
-                continue;
-            }
-            let demand = entry.demand.get() * factor + entry.fresh.swap(0, Relaxed) as f32;
-            entry.demand.set(demand);
-            if demand < FORGOTTEN_BELOW {
-                if let Some(key) = self.keys.get(at) {
-                    key.store(0, Relaxed);
+        for (word, used) in self.used.iter().enumerate() {
+            let mut bits = used.load(Relaxed);
+            while bits != 0 {
+                let at = 64 * word + bits.trailing_zeros() as usize;
+                bits &= bits - 1;
+                let demand = self.entries[at].turn(factor);
+                if demand < FORGOTTEN_BELOW {
+                    self.keys[at].store(0, Relaxed);
+                    used.fetch_and(!(1 << (at % 64)), Relaxed);
+                } else {
+                    visit(demand);
                 }
-                continue;
             }
-            visit(demand);
+        }
+        let overflow = self.entries[KEYS_MAX].turn(factor);
+        if FORGOTTEN_BELOW <= overflow {
+            visit(overflow);
         }
     }
 
@@ -170,6 +177,12 @@ impl Keys {
 }
 
 impl Entry {
+    fn turn(&self, factor: f32) -> f32 {
+        let demand = self.demand.get() * factor + self.fresh.swap(0, Relaxed) as f32;
+        self.demand.set(demand);
+        demand
+    }
+
     fn clear(&self) {
         self.demand.set(0.0);
         self.fresh.store(0, Relaxed);

@@ -16,3 +16,5 @@ mod grpc;
 mod http;
 #[cfg(test)]
 mod observe;
+#[cfg(test)]
+mod tls;

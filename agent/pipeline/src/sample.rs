@@ -4,12 +4,20 @@
 //! probability, so that adjusted counts of what is kept estimate what was received. Does not choose probabilities: they
 //! come with the plan. Whole traces are decided rather than spans, because half a trace explains nothing.
 
+mod budget;
 mod buffer;
+mod cap;
 mod decided;
+mod facts;
 mod group;
+mod importance;
+mod judge;
+mod keys;
 mod lag;
 mod rewrite;
-mod threshold;
+mod seen;
+mod shape;
+pub(crate) mod threshold;
 mod tracestate;
 
 use std::cell::OnceCell;
@@ -24,11 +32,17 @@ use crate::stats::{Due, Tally, Unsampled};
 use crate::views::{ResourceView, ScopeSpans, ScopeView};
 
 pub use crate::stats::Rule;
+pub use budget::Certain;
 use buffer::{Offered, Released, Shard};
+pub use cap::CapConfig;
+pub(crate) use facts::Facts;
 use group::{Group, Groups};
+pub(crate) use judge::Judge;
+pub use judge::{IMPORTANT_ABOVE, JudgeConfig, Mode, Rehearsed, Spread};
 use lag::Lags;
 use rewrite::Mark;
 pub use rewrite::RULE_ATTRIBUTE;
+pub(crate) use shape::{Node, Shape, Shaper, mix};
 pub use threshold::{Randomness, Threshold};
 pub use tracestate::{Sampled, read as read_tracestate};
 

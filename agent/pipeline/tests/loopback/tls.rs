@@ -98,11 +98,8 @@ async fn only_who_is_known_gets_through() {
     let tls = ServerTls { cert_file, key_file, client_ca_file: Some(authority.file("ca.pem")) };
     let receiver = Pipeline::start(secured(Some(tls), Some("old\nnew")), plan(0)).await.unwrap();
     let (cert_file, key_file) = authority.sign("client");
-    let known = ClientTls {
-        ca_file: Some(authority.file("ca.pem")),
-        cert_file: Some(cert_file),
-        key_file: Some(key_file),
-    };
+    let known =
+        ClientTls { ca_file: Some(authority.file("ca.pem")), cert_file: Some(cert_file), key_file: Some(key_file) };
     let bare = ClientTls { cert_file: None, key_file: None, ..known.clone() };
     let distrusting = ClientTls { ca_file: Some(stranger.file("ca.pem")), ..known.clone() };
     for protocol in [ExportProtocol::Grpc, ExportProtocol::HttpProtobuf] {

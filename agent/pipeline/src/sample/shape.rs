@@ -48,6 +48,13 @@ pub(crate) struct Shape {
     len: u8,
 }
 
+impl Default for Shape {
+    /// That of no spans.
+    fn default() -> Self {
+        Shape { coarse: 0, fine: 0, tree: 0, failed: 0, edges: [0; EDGES_MAX], len: 0 }
+    }
+}
+
 impl Shape {
     /// Its edges, as short hashes.
     pub(crate) fn edges(&self) -> &[u32] {
@@ -73,7 +80,7 @@ impl Shaper {
         self.find_parents(nodes);
         let tree = self.fold_tree(nodes);
         self.collect_edges(nodes);
-        let mut shape = Shape { coarse: 0, fine: 0, tree, failed: 0, edges: [0; EDGES_MAX], len: 0 };
+        let mut shape = Shape { tree, ..Shape::default() };
         shape.failed = nodes.iter().map(|node| u32::from(node.error)).sum();
         self.edges.sort_unstable();
         for run in self.edges.chunk_by(|left, right| left == right) {

@@ -9,6 +9,8 @@ use std::path::PathBuf;
 
 use homeostat_core::Millis;
 
+use crate::sample::{CapConfig, JudgeConfig};
+
 /// Everything the pipeline needs to start.
 #[derive(Clone, Debug)]
 pub struct PipelineConfig {
@@ -22,6 +24,8 @@ pub struct PipelineConfig {
     pub limits: Limits,
     /// How long traces wait for their decision.
     pub buffer: BufferConfig,
+    /// How they are decided.
+    pub sampler: SamplerConfig,
     /// Where kept telemetry goes; none: it is counted and forgotten.
     pub exporters: Vec<ExporterConfig>,
     /// How many series are kept apart.
@@ -37,10 +41,20 @@ impl Default for PipelineConfig {
             security: DoorSecurity::default(),
             limits: Limits::default(),
             buffer: BufferConfig::default(),
+            sampler: SamplerConfig::default(),
             exporters: Vec::new(),
             cardinality: Cardinality::default(),
         }
     }
+}
+
+/// How traces are decided. Probabilities are not here: they come with the plan.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SamplerConfig {
+    /// Which rules decide, and how ordinary traffic is thinned.
+    pub judge: JudgeConfig,
+    /// How much of what is kept may leave.
+    pub cap: CapConfig,
 }
 
 /// How the doors prove themselves, and whom they let in; by default nobody is asked, which is for loopback.

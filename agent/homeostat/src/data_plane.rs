@@ -99,6 +99,7 @@ fn exporter(spec: &ExporterSpec) -> ExporterConfig {
         },
         endpoint: spec.endpoint.clone(),
         headers: spec.headers.iter().map(|(name, value)| (name.clone(), value.reveal().to_owned())).collect(),
+        tls: homeostat_pipeline::ClientTls::default(),
         compression: match spec.compression {
             Compression::None => homeostat_pipeline::Compression::None,
             Compression::Gzip => homeostat_pipeline::Compression::Gzip,

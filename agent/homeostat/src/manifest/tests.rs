@@ -46,6 +46,7 @@ fn the_examples_in_the_embedded_manifest_are_good() {
     let text: String = DEFAULT_TEXT
         .replace(" exporters: []\n    #", " exporters:\n    #")
         .replace("services: {}", "services:")
+        .replace("cap: {}", "cap:")
         .replace("Bearer …", "Bearer x")
         .lines()
         .map(|line| match line.strip_prefix("    # webhook") {
@@ -55,6 +56,7 @@ fn the_examples_in_the_embedded_manifest_are_good() {
         .collect();
     let manifest = parse(&text).unwrap();
     assert_eq!(manifest.exporters[0].name, "collector");
+    assert_eq!(manifest.sampler.cap.spans_per_second, Some(2000));
     assert_eq!(manifest.scale_endpoints["checkout"], "http://127.0.0.1:8080/scale");
     assert_eq!(manifest.webhook.as_deref(), Some("http://127.0.0.1:9093/hook"));
     assert_eq!(manifest.settings.objectives.of(&ServiceName::from("checkout")).availability, BasisPoints(9990));

@@ -193,7 +193,7 @@ fn a_dry_run_decides_nothing() {
     assert!(0 < rehearsed.spans_kept_anyway && rehearsed.spans_kept_anyway < 500, "{rehearsed:?}");
     let (probability, rehearsed) = run(Rule::Probability, 20_000);
     assert_eq!(probability.kept(), 50_000);
-    assert!((500..2000).contains(&rehearsed.traces), "{rehearsed:?}");
+    assert!((100..1000).contains(&rehearsed.traces), "{rehearsed:?}");
     for tally in [rare, errors, probability] {
         let ratio = tally.weight / tally.offered as f64;
         assert!((0.9..1.1).contains(&ratio), "{ratio}");

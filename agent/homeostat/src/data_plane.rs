@@ -38,6 +38,7 @@ impl DataPlane {
         let config = PipelineConfig {
             grpc: manifest.doors.otlp_grpc,
             http: manifest.doors.otlp_http,
+            sampler: manifest.sampler,
             exporters: manifest.exporters.iter().map(exporter).collect(),
             ..PipelineConfig::default()
         };

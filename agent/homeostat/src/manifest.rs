@@ -26,6 +26,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use homeostat_core::{ServiceName, Settings};
+use homeostat_pipeline::SamplerConfig;
 use serde::Serialize;
 
 use automation::Automation;
@@ -77,6 +78,8 @@ pub(crate) struct Manifest {
     pub(crate) doors: Doors,
     /// Where kept telemetry is sent.
     pub(crate) exporters: Vec<ExporterSpec>,
+    /// Which sampling rules decide, and how much may leave.
+    pub(crate) sampler: SamplerConfig,
     /// Where each scalable service's number of replicas is read and set.
     pub(crate) scale_endpoints: BTreeMap<ServiceName, String>,
     /// Where notifications are posted.
@@ -153,6 +156,7 @@ fn read_document(root: &Node, source: ManifestSource, report: &mut Report) -> Ma
         settings: Settings::default(),
         doors: Doors::default(),
         exporters: Vec::new(),
+        sampler: SamplerConfig::default(),
         scale_endpoints: BTreeMap::new(),
         webhook: None,
         hold_at_start: false,
@@ -192,8 +196,8 @@ fn read_metadata(document: &mut Section<'_>, report: &mut Report) -> String {
 }
 
 fn read_spec(mut spec: Section<'_>, manifest: &mut Manifest, exporters: &mut Exporters, report: &mut Report) {
+    read_telemetry_kinds(&mut spec, manifest, exporters, report);
     let settings = &mut manifest.settings;
-    read_telemetry_kinds(&mut spec, settings, exporters, report);
     manifest.doors = doors::read(&mut spec, report);
     if let Some(section) = spec.section("objectives", report) {
         settings.objectives = objectives::read(section, report);
@@ -218,14 +222,14 @@ fn read_spec(mut spec: Section<'_>, manifest: &mut Manifest, exporters: &mut Exp
 
 fn read_telemetry_kinds(
     spec: &mut Section<'_>,
-    settings: &mut Settings,
+    manifest: &mut Manifest,
     exporters: &mut Exporters,
     report: &mut Report,
 ) {
     if let Some(mut tracing) = spec.section("tracing", report) {
         exporters.read(&mut tracing, TelemetryKind::Traces, None, report);
         if let Some(section) = tracing.section("sampling", report) {
-            settings.sampling = sampling::read(section, report);
+            (manifest.settings.sampling, manifest.sampler) = sampling::read(section, report);
         }
         tracing.close(report);
     }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use homeostat_core::Millis;
 
-use crate::sample::SamplerConfig;
+use crate::sample::{CapConfig, JudgeConfig};
 
 /// Everything the pipeline needs to start.
 #[derive(Clone, Debug)]
@@ -24,7 +24,7 @@ pub struct PipelineConfig {
     pub limits: Limits,
     /// How long traces wait for their decision.
     pub buffer: BufferConfig,
-    /// By which rules they are decided, and how much may leave.
+    /// How they are decided.
     pub sampler: SamplerConfig,
     /// Where kept telemetry goes; none: it is counted and forgotten.
     pub exporters: Vec<ExporterConfig>,
@@ -46,6 +46,15 @@ impl Default for PipelineConfig {
             cardinality: Cardinality::default(),
         }
     }
+}
+
+/// How traces are decided. Probabilities are not here: they come with the plan.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SamplerConfig {
+    /// Which rules decide, and how ordinary traffic is thinned.
+    pub judge: JudgeConfig,
+    /// How much of what is kept may leave.
+    pub cap: CapConfig,
 }
 
 /// How the doors prove themselves, and whom they let in; by default nobody is asked, which is for loopback.

@@ -29,7 +29,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use homeostat_core::{SamplingPlan, SamplingProbability, Timestamp};
 
 use crate::aggregate::{Counted, Service};
-use crate::config::BufferConfig;
+use crate::config::{BufferConfig, SamplerConfig};
 use crate::stats::{Due, Tally, Unsampled};
 use crate::views::{ResourceView, ScopeSpans, ScopeView};
 
@@ -163,15 +163,6 @@ pub(crate) struct Counters {
     pub(crate) kept: Tally<Rule>,
     pub(crate) unsampled: Tally<Unsampled>,
     pub(crate) decided: Tally<Due>,
-}
-
-/// How the sampler decides.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SamplerConfig {
-    /// By which rules.
-    pub judge: JudgeConfig,
-    /// How much may leave.
-    pub cap: CapConfig,
 }
 
 /// What waits for its decision.

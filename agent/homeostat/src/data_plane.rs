@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use homeostat_core::{Observation, SamplingPlan, Timestamp};
 use homeostat_pipeline::{
-    AggregateReport, ExportProtocol, ExportSignals, ExporterConfig, ExporterStats, Pipeline, PipelineConfig,
-    PipelineStats,
+    AggregateReport, ClientTls, ExportProtocol, ExportSignals, ExporterConfig, ExporterStats, Limits, Pipeline,
+    PipelineConfig, PipelineStats, Secret, ServerTls, TokenSource,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::manifest::{Compression, ExporterSpec, Manifest, Protocol, TelemetryKind};
+use crate::manifest::{Compression, DoorSecurity, ExporterSpec, Manifest, Protocol, TelemetryKind, Tokens};
 
 /// Time for what is on its way when the agent stops: together with the loop's draining below the ten seconds that container
 /// runtimes grant.
@@ -35,7 +35,15 @@ impl DataPlane {
         manifest: &Manifest,
         plan: SamplingPlan,
     ) -> Result<DataPlane, homeostat_pipeline::StartError> {
+        let limits = Limits::default();
         let config = PipelineConfig {
+            security: security(&manifest.security),
+            limits: Limits {
+                request_bytes_max: manifest.intake.request_bytes_max.unwrap_or(limits.request_bytes_max),
+                connections_max: manifest.intake.connections_max.unwrap_or(limits.connections_max),
+                ..limits
+            },
+            memory_max: manifest.intake.memory_bytes_max,
             grpc: manifest.doors.otlp_grpc,
             http: manifest.doors.otlp_http,
             sampler: manifest.sampler,
@@ -89,6 +97,23 @@ impl DataPlane {
     }
 }
 
+fn security(security: &DoorSecurity) -> homeostat_pipeline::DoorSecurity {
+    let tls = security.tls.as_ref().map(|tls| ServerTls {
+        cert_file: tls.cert_file.clone(),
+        key_file: tls.key_file.clone(),
+        client_ca_file: tls.client_ca_file.clone(),
+    });
+    let tokens = security.tokens.as_ref().map(|tokens| match tokens {
+        Tokens::File(path) => TokenSource::File(path.clone()),
+        // An unset variable holds no token, which is refused with its name.
+        Tokens::Variable(name) => TokenSource::Given {
+            place: format!("environment variable {name}"),
+            text: Secret::new(std::env::var(name).unwrap_or_default()),
+        },
+    });
+    homeostat_pipeline::DoorSecurity { tls, tokens }
+}
+
 fn exporter(spec: &ExporterSpec) -> ExporterConfig {
     let receives = |kind| spec.signals.contains(&kind);
     ExporterConfig {
@@ -98,8 +123,12 @@ fn exporter(spec: &ExporterSpec) -> ExporterConfig {
             Protocol::Http => ExportProtocol::HttpProtobuf,
         },
         endpoint: spec.endpoint.clone(),
+        tls: ClientTls {
+            ca_file: spec.tls.ca_file.clone(),
+            cert_file: spec.tls.cert_file.clone(),
+            key_file: spec.tls.key_file.clone(),
+        },
         headers: spec.headers.iter().map(|(name, value)| (name.clone(), value.reveal().to_owned())).collect(),
-        tls: homeostat_pipeline::ClientTls::default(),
         compression: match spec.compression {
             Compression::None => homeostat_pipeline::Compression::None,
             Compression::Gzip => homeostat_pipeline::Compression::Gzip,
@@ -238,8 +267,24 @@ pub(crate) struct Stats {
     pub(crate) traces_decided: ByReason,
     /// Bytes of undecided traces.
     pub(crate) buffer_bytes: u64,
+    /// How tight memory is.
+    #[serde(default)]
+    pub(crate) memory: Memory,
     /// Per destination.
     pub(crate) exporters: Vec<Exported>,
+}
+
+/// How tight memory is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Memory {
+    /// What the process should stay within.
+    pub(crate) limit_bytes: u64,
+    /// What requests, trace buffer and queues hold.
+    pub(crate) held_bytes: u64,
+    /// What the process occupies.
+    pub(crate) resident_bytes: u64,
+    /// `normal`, `soft`, `lean` (traces alone are taken in) or `hard` (nothing is).
+    pub(crate) level: String,
 }
 
 /// What one exporter has done.
@@ -275,6 +320,12 @@ impl From<PipelineStats> for Stats {
             spans_undecided: stats.spans_undecided,
             traces_decided: owned(stats.traces_decided),
             buffer_bytes: stats.buffer_bytes,
+            memory: Memory {
+                limit_bytes: stats.memory.limit_bytes,
+                held_bytes: stats.memory.held_bytes,
+                resident_bytes: stats.memory.resident_bytes,
+                level: stats.memory.level.to_owned(),
+            },
             exporters: stats.exporters.into_iter().map(exported).collect(),
         }
     }

@@ -8,16 +8,19 @@ mod automation;
 mod doors;
 mod exporters;
 mod guards;
+mod intake;
 mod objectives;
 mod problems;
 mod sampling;
 mod scalars;
 mod section;
+mod security;
 mod text;
 
 pub(crate) use doors::Doors;
 pub(crate) use exporters::{Compression, ExporterSpec, Protocol, TelemetryKind};
 pub(crate) use problems::{Note, Place, Problem, Problems};
+pub(crate) use security::{DoorSecurity, ExporterTls, Tokens};
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -31,6 +34,7 @@ use serde::Serialize;
 
 use automation::Automation;
 use exporters::Exporters;
+use intake::Intake;
 use problems::Report;
 use section::{Field, Section};
 use text::{Node, Value};
@@ -76,6 +80,10 @@ pub(crate) struct Manifest {
     pub(crate) settings: Settings,
     /// Where the agent listens.
     pub(crate) doors: Doors,
+    /// How the OTLP doors prove themselves, and whom they let in.
+    pub(crate) security: DoorSecurity,
+    /// How much is taken in.
+    pub(crate) intake: Intake,
     /// Where kept telemetry is sent.
     pub(crate) exporters: Vec<ExporterSpec>,
     /// Which sampling rules decide, and how much may leave.
@@ -155,6 +163,8 @@ fn read_document(root: &Node, source: ManifestSource, report: &mut Report) -> Ma
         source,
         settings: Settings::default(),
         doors: Doors::default(),
+        security: DoorSecurity::default(),
+        intake: Intake::default(),
         exporters: Vec::new(),
         sampler: SamplerConfig::default(),
         scale_endpoints: BTreeMap::new(),
@@ -198,7 +208,8 @@ fn read_metadata(document: &mut Section<'_>, report: &mut Report) -> String {
 fn read_spec(mut spec: Section<'_>, manifest: &mut Manifest, exporters: &mut Exporters, report: &mut Report) {
     read_telemetry_kinds(&mut spec, manifest, exporters, report);
     let settings = &mut manifest.settings;
-    manifest.doors = doors::read(&mut spec, report);
+    (manifest.doors, manifest.security) = doors::read(&mut spec, &mut manifest.intake, report);
+    manifest.intake.read_memory(&mut spec, report);
     if let Some(section) = spec.section("objectives", report) {
         settings.objectives = objectives::read(section, report);
     }

@@ -22,6 +22,9 @@ pub struct PipelineConfig {
     pub security: DoorSecurity,
     /// How much one sender, and all together, may ask for.
     pub limits: Limits,
+    /// Memory the process should stay within; by default four fifths of what its container may use, or a quarter of the
+    /// machine's, at most 512 MiB. Limits and buffers are made smaller where they would not fit.
+    pub memory_max: Option<usize>,
     /// How long traces wait for their decision.
     pub buffer: BufferConfig,
     /// How they are decided.
@@ -40,6 +43,7 @@ impl Default for PipelineConfig {
             http: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 4318))),
             security: DoorSecurity::default(),
             limits: Limits::default(),
+            memory_max: None,
             buffer: BufferConfig::default(),
             sampler: SamplerConfig::default(),
             exporters: Vec::new(),

@@ -92,6 +92,11 @@ impl Outlet {
         self.exporters.iter().for_each(|exporter| exporter.abandon());
     }
 
+    /// Bytes waiting or being sent. A request that several exporters share is counted once for each.
+    pub(crate) fn queued_bytes(&self) -> u64 {
+        self.exporters.iter().map(|exporter| exporter.queued_bytes()).sum()
+    }
+
     pub(crate) fn stats(&self) -> Vec<ExporterStats> {
         self.exporters.iter().map(|exporter| exporter.stats()).collect()
     }

@@ -25,9 +25,13 @@ pub mod evaluate;
 
 mod export;
 
+#[doc(hidden)]
+pub mod fuzz;
+
 mod clock;
 mod descriptors;
 mod generations;
+mod governor;
 mod stats;
 mod tls;
 mod tokens;
@@ -42,6 +46,6 @@ pub use config::{
 pub use export::{ExporterError, ExporterProblem};
 pub use intake::{Accepted, Refusal};
 pub use pipeline::{Pipeline, StartError};
-pub use stats::{Due, ExporterStats, Lost, PipelineStats, Refused, Rule, Unsampled};
+pub use stats::{Due, ExporterStats, Lost, MemoryStats, PipelineStats, Refused, Rule, Unsampled};
 pub use tls::TlsError;
 pub use tokens::TokensError;

@@ -19,6 +19,7 @@ use crate::aggregate::AggregateReport;
 use crate::config::{PipelineConfig, Telemetry};
 use crate::descriptors;
 use crate::export::ExporterError;
+use crate::governor;
 use crate::intake::{Accepted, Intake, Refusal};
 use crate::receive::{Door, GrpcDoor, HttpDoor, Listener};
 use crate::stats::{PipelineStats, Rule};
@@ -81,7 +82,8 @@ impl Pipeline {
     pub async fn start(mut config: PipelineConfig, plan: SamplingPlan) -> Result<Pipeline, StartError> {
         config.limits.connections_max = config.limits.connections_max.min(descriptors::for_each_door());
         let tls = config.security.tls.as_ref().map(tls::door).transpose()?.map(Arc::new);
-        let intake = Arc::new(Intake::new(&config, plan)?);
+        let memory_max = governor::fit(&mut config);
+        let intake = Arc::new(Intake::new(&config, memory_max, plan)?);
         let grpc = bind("gRPC", config.grpc).await?;
         let http = bind("HTTP", config.http).await?;
         let mut pipeline = Pipeline {
@@ -168,6 +170,7 @@ impl Pipeline {
             traces_undecided: waiting.traces,
             traces_decided: sampler.decided.read(),
             buffer_bytes: waiting.bytes,
+            memory: self.intake.memory(),
             exporters: self.intake.outlet.stats(),
         }
     }
@@ -208,6 +211,7 @@ async fn sweep(intake: Arc<Intake>) {
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         interval.tick().await;
+        intake.govern();
         intake.sweep();
     }
 }

@@ -44,7 +44,7 @@ use group::{Group, Groups};
 pub(crate) use judge::Judge;
 pub use judge::{IMPORTANT_ABOVE, JudgeConfig, Mode, Rehearsed, Spread};
 use lag::Lags;
-use rewrite::Mark;
+pub(crate) use rewrite::Mark;
 pub use rewrite::RULE_ATTRIBUTE;
 pub(crate) use shape::{Node, Shape, Shaper, mix};
 pub use threshold::{Randomness, Threshold};
@@ -211,6 +211,11 @@ impl Sampler {
         self.count(&tallies);
     }
 
+    /// Gives the buffer so many percent of its configured size.
+    pub(crate) fn set_share(&self, percent: usize) {
+        self.shards.iter().for_each(|shard| lock(shard).set_share(percent));
+    }
+
     /// Decides what is due at `now`; called several times a second.
     pub(crate) fn sweep(&self, now: Timestamp, plan: &SamplingPlan, kept: &mut impl KeptSpans) {
         let (mut lessons, mut court) = (Vec::new(), Court::of(&self.judge));
@@ -276,11 +281,6 @@ impl Sampler {
         if let (Some(cap), Decision::Keep { .. }) = (&self.cap, decision) {
             lock(cap).charge(arrival.group.spans, arrival.group.bytes as u32);
         }
-    }
-
-    /// Bounds what waits from now on.
-    pub(crate) fn set_bytes_max(&self, bytes_max: usize) {
-        self.shards.iter().for_each(|shard| lock(shard).set_bytes_max(bytes_max / SHARDS));
     }
 
     /// What the rules in dry run would have kept.

@@ -49,9 +49,11 @@ fn the_examples_in_the_embedded_manifest_are_good() {
         .replace("cap: {}", "cap:")
         .replace("Bearer …", "Bearer x")
         .lines()
-        .map(|line| match line.strip_prefix("    # webhook") {
-            Some(rest) => format!("    webhook{rest}\n"),
-            None => format!("{}\n", line.replace("    #  ", "      ")),
+        .map(|line| {
+            match ["webhook", "tls", "bearerTokens"].iter().find(|key| line.starts_with(&format!("    # {key}:"))) {
+                Some(_) => format!("{}\n", line.replacen("# ", "", 1)),
+                None => format!("{}\n", line.replace("    #  ", "      ")),
+            }
         })
         .collect();
     let manifest = parse(&text).unwrap();
@@ -59,6 +61,7 @@ fn the_examples_in_the_embedded_manifest_are_good() {
     assert_eq!(manifest.sampler.cap.spans_per_second, Some(2000));
     assert_eq!(manifest.scale_endpoints["checkout"], "http://127.0.0.1:8080/scale");
     assert_eq!(manifest.webhook.as_deref(), Some("http://127.0.0.1:9093/hook"));
+    assert!(manifest.security.tls.is_some() && manifest.security.tokens.is_some());
     assert_eq!(manifest.settings.objectives.of(&ServiceName::from("checkout")).availability, BasisPoints(9990));
 }
 
@@ -77,6 +80,7 @@ fn a_manifest_of_everything_is_taken_and_annotated() {
             name: "otel-collector:4317".to_owned(),
             protocol: Protocol::Grpc,
             endpoint: "http://otel-collector:4317".to_owned(),
+            tls: ExporterTls::default(),
             headers: BTreeMap::new(),
             compression: Compression::None,
             signals: vec![TelemetryKind::Traces],
@@ -168,7 +172,7 @@ spec:
       strategy: adaptive
     exporters:
       - type: otlp
-        endpoint: https://collector:4317
+        endpoint: ftp://collector:4317
   objectives:
     default:
       availability: 100%
@@ -187,8 +191,8 @@ colour: blue
             "m.yaml:1:13: apiVersion: must be observability.cncf.io/v1 or homeostat.dev/v1alpha1, found \"v2\"",
             "m.yaml:2:11: metadata.name: missing",
             "m.yaml:5:5: spec.tracing.smapling: unknown key; did you mean sampling?",
-            "m.yaml:9:19: spec.tracing.exporters[0].endpoint: TLS is not supported yet: send to a local collector over \
-             http:// and let it encrypt, found \"https://collector:4317\"",
+            "m.yaml:9:19: spec.tracing.exporters[0].endpoint: must be host:port, http://host:port or https://host:port, \
+             found \"ftp://collector:4317\"",
             "m.yaml:12:21: spec.objectives.default.availability: must be between 50% and 99.99%, in steps of 0.01%, so \
              that an error budget is left, found \"100%\"",
             "m.yaml:14:18: spec.automation.autoScaling: must be true or false, found \"sometimes\"",
@@ -299,6 +303,48 @@ fn doors_are_checked_against_each_other() {
     let open = open.unwrap();
     assert!(notes(&open)[0].starts_with("spec.receivers.otlpGrpc: reachable from other machines"));
     assert_eq!(open.doors.otlp_http, None);
+}
+
+/// Scenario: doors with certificate, client authority and tokens; an exporter with certificates; then each with a mistake.
+/// Guarantees: paths and bounds arrive, an OTLP door that asks is not remarked upon, and mistakes name their key.
+#[test]
+fn certificates_and_tokens_are_read() {
+    let good = with_spec(
+        "spec:
+  receivers: {otlpGrpc: '0.0.0.0:0', tls: {certFile: c.pem, keyFile: k.pem, clientCaFile: ca.pem}, bearerTokens: {env: T}}
+  tracing: {exporters: [{type: otlp, endpoint: 'https://c:1', caFile: ca.pem, certFile: c.pem, keyFile: k.pem}]}
+",
+    )
+    .unwrap();
+    let tls = good.security.tls.clone().unwrap();
+    assert_eq!((tls.cert_file, tls.key_file), ("c.pem".into(), "k.pem".into()));
+    assert_eq!(tls.client_ca_file, Some("ca.pem".into()));
+    assert_eq!(good.security.tokens, Some(Tokens::Variable("T".to_owned())));
+    assert!(notes(&good).is_empty());
+    let exporter = &good.exporters[0];
+    assert_eq!((exporter.name.as_str(), exporter.endpoint.as_str()), ("c:1", "https://c:1"));
+    assert_eq!(exporter.tls.ca_file, Some("ca.pem".into()));
+    let bounded =
+        with_spec("spec: {receivers: {limits: {request: 8MiB, connections: 50}}, memory: {limit: 100MiB}}").unwrap();
+    let intake = bounded.intake;
+    assert_eq!((intake.request_bytes_max, intake.connections_max), (Some(8 << 20), Some(50)));
+    assert_eq!(intake.memory_bytes_max, Some(100 << 20));
+
+    let wrong = problems_of(
+        "spec:
+  receivers: {tls: {certFile: c.pem}, bearerTokens: {file: t, env: T}}
+  tracing: {exporters: [{type: otlp, endpoint: 'c:1', caFile: ca.pem}, {type: otlp, endpoint: 'https://c:2', keyFile: k}]}
+",
+    );
+    assert_eq!(
+        wrong,
+        [
+            "m.yaml:5:20: spec.receivers.tls.keyFile: missing",
+            "m.yaml:5:53: spec.receivers.bearerTokens: must have either file or env; tokens never stand in the manifest",
+            "m.yaml:6:63: spec.tracing.exporters[0].caFile: needs an endpoint that begins with https://",
+            "m.yaml:6:119: spec.tracing.exporters[1].keyFile: certFile and keyFile need each other",
+        ]
+    );
 }
 
 /// Scenario: one collector for all three telemetry kinds; the same exporter twice; two exporters of one name.

@@ -120,6 +120,10 @@ impl Exporter {
         self.queue.has_room()
     }
 
+    pub(super) fn queued_bytes(&self) -> u64 {
+        self.queue.bytes()
+    }
+
     /// Queues a request, or counts it as dropped when there is no room.
     pub(super) fn send(&self, kind: Telemetry, bytes: Bytes, items: u64) {
         if let Err(item) = self.queue.push(Item { kind, bytes, items }) {

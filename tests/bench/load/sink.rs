@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
+use std::io::Read;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -12,6 +13,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use clap::{Args, ValueEnum};
+use flate2::read::GzDecoder;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, Incoming};
@@ -108,16 +110,16 @@ async fn answer(sink: Arc<Sink>, request: Request<Incoming>) -> Result<Response<
     }
     let content_type = head.headers.get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
     let is_grpc = content_type.starts_with(b"application/grpc");
-    let encoding = head.headers.get(if is_grpc { "grpc-encoding" } else { "content-encoding" });
-    if encoding.is_some_and(|encoding| encoding != "identity") {
-        sink.seen().compressed += 1;
-        return Ok(refusal(is_grpc));
-    }
     let is_understood = match sink.mode {
         Mode::Raw => sink.take(body).await?,
         Mode::Scan | Mode::Count => {
             let bytes = body.collect().await?.to_bytes();
-            sink.read(path, bytes.get(if is_grpc { PREFIX } else { 0 }..).unwrap_or_default())
+            let gzip = head.headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding == "gzip");
+            match (is_grpc, bytes.split_at_checked(PREFIX)) {
+                (true, Some((prefix, message))) => sink.read(path, message, prefix[0] == 1),
+                (true, None) => false,
+                (false, _) => sink.read(path, &bytes, gzip),
+            }
         }
     };
     Ok(match (is_understood, is_grpc) {
@@ -143,10 +145,14 @@ impl Sink {
         Ok(true)
     }
 
-    fn read(&self, path: &str, message: &[u8]) -> bool {
+    fn read(&self, path: &str, received: &[u8], is_compressed: bool) -> bool {
+        let mut inflated = Vec::new();
+        let is_inflated = !is_compressed || GzDecoder::new(received).read_to_end(&mut inflated).is_ok();
+        let message = if is_compressed { &inflated } else { received };
         let mut seen = self.seen();
         seen.requests += 1;
-        seen.bytes += message.len() as u64;
+        seen.bytes += received.len() as u64;
+        seen.compressed += u64::from(is_compressed);
         let remembers = self.mode == Mode::Count;
         let read = wire::items(message, |service, item| match path {
             _ if path.contains("race") => seen.span(service, item, remembers),
@@ -159,10 +165,9 @@ impl Sink {
                 Ok(())
             }
         });
-        if read.is_err() {
-            seen.malformed += 1;
-        }
-        read.is_ok()
+        let is_understood = is_inflated && read.is_ok();
+        seen.malformed += u64::from(!is_understood);
+        is_understood
     }
 
     fn stats(&self) -> Value {

@@ -63,8 +63,7 @@ fn template() -> Vec<u8> {
 /// Where the trace ids are, span by span.
 fn trace_id_offsets(request: &[u8]) -> Vec<usize> {
     let view = TracesView::parse(request).expect("the template is well-formed");
-    let scopes = view.resources().flat_map(|resource| resource.scopes());
-    let spans = scopes.flat_map(|scope| scope.spans());
+    let spans = view.scopes().iter().flat_map(|scope| view.spans(scope));
     spans.map(|span| span.trace_id.as_ptr() as usize - request.as_ptr() as usize).collect()
 }
 

@@ -10,7 +10,7 @@ mod http;
 mod queue;
 mod retry;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use homeostat_core::Timestamp;
@@ -59,7 +59,7 @@ impl Outlet {
 
     /// Where kept spans are handed in at `now`.
     pub(crate) fn at(&self, now: Timestamp) -> Entrance<'_> {
-        Entrance { outlet: self, now }
+        Entrance { outlet: self, now, batch: None, span: Vec::new() }
     }
 
     /// Sends the batch if it is old enough.
@@ -97,21 +97,23 @@ impl Outlet {
     }
 }
 
-/// The outlet at one instant.
+/// The outlet at one instant. Whoever has one holds the batch from the first span on, until it is dropped.
 pub(crate) struct Entrance<'a> {
     outlet: &'a Outlet,
     now: Timestamp,
+    batch: Option<MutexGuard<'a, Batch>>,
+    span: Vec<u8>,
 }
 
 impl KeptSpans for Entrance<'_> {
-    fn take(&mut self, origin: &Origin, span: &[u8]) {
-        if self.outlet.exporters.iter().all(|exporter| !exporter.wants(Telemetry::Traces)) {
+    fn take(&mut self, origin: &Arc<Origin>, write: impl FnOnce(&mut Vec<u8>)) {
+        if !self.outlet.exporters.iter().any(|exporter| exporter.wants(Telemetry::Traces)) {
             return;
         }
-        let full = {
-            let mut batch = self.outlet.batch.lock().unwrap_or_else(PoisonError::into_inner);
-            batch.add(self.now, origin, span)
-        };
+        self.span.clear();
+        write(&mut self.span);
+        let batch = self.batch.get_or_insert_with(|| self.outlet.batch.lock().unwrap_or_else(PoisonError::into_inner));
+        let full = batch.add(self.now, origin, &self.span);
         self.outlet.emit(full);
     }
 }

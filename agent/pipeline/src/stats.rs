@@ -53,7 +53,9 @@ reasons! {
     Due {
         /// It had an error or a slow entry span.
         Certain = "certain",
-        /// Its root had arrived and lagging spans had their time.
+        /// All its spans came together, as they always do for its operation.
+        Complete = "complete",
+        /// Its root, or what stands for it, had arrived and lagging spans had their time.
         Root = "root",
         /// It had waited long enough.
         Waited = "waited",

@@ -173,7 +173,7 @@ def start_collector(tools, role, cores, folder, sink):
     """The Collector with one of the configurations beside this file."""
     grpc, http = free_address(), free_address()
     config = Path(__file__).parent / "collector" / COLLECTOR_CONFIGS[role]
-    env = {"BENCH_GRPC": grpc, "BENCH_HTTP": http, "BENCH_SINK": sink, "PATH": os.environ["PATH"]}
+    env = {"BENCH_GRPC": grpc, "BENCH_HTTP": http, "BENCH_SINK": sink or "", "PATH": os.environ["PATH"]}
     log = folder / "collector.log"
     process = spawn([tools.path("collector"), "--config", f"file:{config}"], cores, log, env=env)
     wait(process, lambda: is_open(grpc) and is_open(http), log)

@@ -22,6 +22,8 @@ pub struct PipelineConfig {
     pub exporters: Vec<ExporterConfig>,
     /// How many series are kept apart.
     pub cardinality: Cardinality,
+    /// How the aggregates leave as metrics.
+    pub span_metrics: SpanMetrics,
 }
 
 impl Default for PipelineConfig {
@@ -34,8 +36,18 @@ impl Default for PipelineConfig {
             buffer: BufferConfig::default(),
             exporters: Vec::new(),
             cardinality: Cardinality::default(),
+            span_metrics: SpanMetrics::default(),
         }
     }
+}
+
+/// How the aggregates leave as metrics, to every exporter of metrics.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SpanMetrics {
+    /// How often; `None`: not at all.
+    pub interval: Option<Millis>,
+    /// Resource attributes that tell this agent's counts from those of every other agent.
+    pub identity: Vec<(String, String)>,
 }
 
 /// Bounds of what is received. At each, the sender is refused with the error its protocol has for the case.

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use foldhash::fast::RandomState;
 use homeostat_core::{SamplingPlan, Timestamp};
 
+use crate::aggregate::otlp::Writer;
 use crate::aggregate::{Aggregates, Counted, operation_key, utilization};
 use crate::clock::Clock;
 use crate::config::{Limits, PipelineConfig, Telemetry};
@@ -93,6 +94,7 @@ pub(crate) struct Intake {
     pub(crate) limits: Limits,
     pub(crate) plan: ArcSwap<SamplingPlan>,
     pub(crate) aggregates: Aggregates,
+    writer: Writer,
     pub(crate) sampler: Sampler,
     pub(crate) outlet: Outlet,
     pub(crate) counters: DoorCounters,
@@ -103,8 +105,10 @@ pub(crate) struct Intake {
 
 impl Intake {
     pub(crate) fn new(config: &PipelineConfig, plan: SamplingPlan) -> Result<Intake, ExporterError> {
+        let clock = Clock::start();
         Ok(Intake {
-            clock: Clock::start(),
+            writer: Writer::new(&config.span_metrics.identity, clock.now()),
+            clock,
             limits: config.limits,
             plan: ArcSwap::from_pointee(plan),
             aggregates: Aggregates::new(config.cardinality),
@@ -140,6 +144,16 @@ impl Intake {
         let now = self.clock.now();
         self.sampler.drain(now, &self.plan.load(), &mut self.outlet.at(now));
         self.outlet.flush();
+    }
+
+    /// Sends the aggregates as metrics, if somebody wants metrics.
+    pub(crate) fn tell(&self) {
+        if !self.outlet.wants(Telemetry::Metrics) {
+            return;
+        }
+        for written in self.writer.write(&self.aggregates, self.clock.now()) {
+            self.outlet.pass(Telemetry::Metrics, &written.bytes, written.points);
+        }
     }
 
     pub(crate) fn traces(&self, now: Timestamp, body: &[u8]) -> Result<Accepted, Refusal> {

@@ -30,7 +30,8 @@ mod wire;
 
 pub use aggregate::{AggregateReport, DurationSummary, EdgeReport, OVERFLOW, OperationReport, ServiceReport};
 pub use config::{
-    BufferConfig, Cardinality, ExportProtocol, ExportSignals, ExporterConfig, Limits, PipelineConfig, Telemetry,
+    BufferConfig, Cardinality, ExportProtocol, ExportSignals, ExporterConfig, Limits, PipelineConfig, SpanMetrics,
+    Telemetry,
 };
 pub use export::ExporterError;
 pub use intake::{Accepted, Refusal};

@@ -86,7 +86,8 @@ fn config() -> PipelineConfig {
         protocol: ExportProtocol::HttpProtobuf,
         endpoint: "127.0.0.1:9".into(),
         headers: vec![],
-        gzip: false,
+        tls: homeostat_pipeline::ClientTls::default(),
+        compression: homeostat_pipeline::Compression::None,
         signals: ExportSignals::default(),
     };
     // Refused connections are given up at once, so that the queue stays empty and kept spans are still written.

@@ -4,6 +4,7 @@
 //! exporters share one batch and its bytes, so that a second destination costs a reference, not a copy.
 
 mod batch;
+mod connect;
 mod exporter;
 mod grpc;
 mod http;
@@ -22,7 +23,7 @@ use crate::stats::ExporterStats;
 
 use batch::{Batch, Request};
 use exporter::Exporter;
-pub use exporter::ExporterError;
+pub use exporter::{ExporterError, ExporterProblem};
 
 /// All destinations, and the batch that is being filled for them.
 #[derive(Debug)]
@@ -37,6 +38,11 @@ impl Outlet {
         let exporters = config.exporters.iter().map(|exporter| Exporter::new(exporter, config.buffer).map(Arc::new));
         let batch = Batch::new(config.buffer.batch_bytes, config.buffer.batch_delay);
         Ok(Outlet { exporters: exporters.collect::<Result<_, _>>()?, batch: Mutex::new(batch) })
+    }
+
+    /// Reads certificates again where they have changed.
+    pub(crate) fn refresh(&self) {
+        self.exporters.iter().for_each(|exporter| exporter.refresh());
     }
 
     /// Starts sending.

@@ -6,21 +6,30 @@
 
 use std::fmt;
 use std::hash::BuildHasher;
+use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
+use ::http::HeaderMap;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use foldhash::fast::RandomState;
 use homeostat_core::{SamplingPlan, Timestamp};
+use tokio::sync::Semaphore;
 
 use crate::aggregate::otlp::Writer;
 use crate::aggregate::{Aggregates, Counted, operation_key, utilization};
 use crate::clock::Clock;
 use crate::config::{Limits, PipelineConfig, Telemetry};
-use crate::export::{ExporterError, Outlet};
+use crate::export::Outlet;
+use crate::pipeline::StartError;
 use crate::sample::{Arrivals, Sampler, Source};
 use crate::stats::{DoorCounters, Refused};
-use crate::views::{LogsView, MetricsView, SpanView, TracesView};
+use crate::tokens::{self, Tokens, TokensError};
+use crate::views::{LogsView, MetricsView, ProfilesView, SpanView, TracesView};
+use crate::watched::Watched;
+
+/// Large requests worked on at once: two leave room for usual ones on any machine, and more would only hold more memory.
+const LARGE_REQUESTS_MAX: usize = 2;
 
 /// Why a request is refused as a whole. Each protocol has its own error for each.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +45,8 @@ pub enum Refusal {
     Overload(&'static str),
     /// The body took too long.
     Timeout,
+    /// No bearer token that is accepted.
+    Unauthenticated,
 }
 
 impl Refusal {
@@ -45,6 +56,7 @@ impl Refusal {
             Refusal::TooLarge { .. } => Refused::TooLarge,
             Refusal::Overload(_) => Refused::Overload,
             Refusal::Timeout => Refused::Timeout,
+            Refusal::Unauthenticated => Refused::Unauthenticated,
         }
     }
 }
@@ -58,6 +70,7 @@ impl fmt::Display for Refusal {
             }
             Refusal::Overload(what) => write!(f, "{what} full, try again later"),
             Refusal::Timeout => f.write_str("the request body did not arrive in time"),
+            Refusal::Unauthenticated => f.write_str("a bearer token is needed in the authorization header"),
         }
     }
 }
@@ -101,10 +114,14 @@ pub(crate) struct Intake {
     pub(crate) in_flight: AtomicUsize,
     /// Keyed anew in each process, so that no sender can choose ids that fall on one place.
     hasher: RandomState,
+    /// Turns of requests so large that they are worked on beside the serving threads.
+    pub(crate) large_requests: Arc<Semaphore>,
+    /// Who is let in; `None`: everybody.
+    pub(crate) tokens: Option<Watched<Tokens, TokensError>>,
 }
 
 impl Intake {
-    pub(crate) fn new(config: &PipelineConfig, plan: SamplingPlan) -> Result<Intake, ExporterError> {
+    pub(crate) fn new(config: &PipelineConfig, plan: SamplingPlan) -> Result<Intake, StartError> {
         let clock = Clock::start();
         Ok(Intake {
             writer: Writer::new(&config.span_metrics.identity, clock.now()),
@@ -117,7 +134,17 @@ impl Intake {
             counters: DoorCounters::default(),
             in_flight: AtomicUsize::new(0),
             hasher: RandomState::default(),
+            large_requests: Arc::new(Semaphore::new(LARGE_REQUESTS_MAX)),
+            tokens: config.security.tokens.as_ref().map(tokens::watch).transpose()?,
         })
+    }
+
+    /// Whether a request with these headers may be read at all.
+    pub(crate) fn admit(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        match &self.tokens {
+            Some(tokens) if !tokens.current().admit(headers) => Err(Refusal::Unauthenticated),
+            _ => Ok(()),
+        }
     }
 
     /// Takes in one request of `kind`, or refuses it as a whole and changes nothing.
@@ -129,6 +156,7 @@ impl Intake {
             Telemetry::Traces => self.traces(self.clock.now(), body),
             Telemetry::Metrics => self.metrics(body),
             Telemetry::Logs => self.logs(body),
+            Telemetry::Profiles => self.profiles(body),
         }
     }
 
@@ -225,6 +253,18 @@ impl Intake {
         }
         self.counters.log_records.add(records);
         self.outlet.pass(Telemetry::Logs, body, records);
+        Ok(Accepted::default())
+    }
+
+    fn profiles(&self, body: &Bytes) -> Result<Accepted, Refusal> {
+        let view = ProfilesView::parse(body).map_err(|error| Refusal::Malformed(error.to_string()))?;
+        let mut profiles = 0;
+        for resource in view.resources() {
+            self.aggregates.service(resource.service()).hear();
+            profiles += resource.profiles();
+        }
+        self.counters.profiles.add(profiles);
+        self.outlet.pass(Telemetry::Profiles, body, profiles);
         Ok(Accepted::default())
     }
 }

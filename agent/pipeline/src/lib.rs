@@ -24,16 +24,22 @@ pub mod sample;
 mod export;
 
 mod clock;
+mod descriptors;
 mod generations;
 mod stats;
+mod tls;
+mod tokens;
+mod watched;
 mod wire;
 
 pub use aggregate::{AggregateReport, DurationSummary, EdgeReport, OVERFLOW, OperationReport, ServiceReport};
 pub use config::{
-    BufferConfig, Cardinality, ExportProtocol, ExportSignals, ExporterConfig, Limits, PipelineConfig, SpanMetrics,
-    Telemetry,
+    BufferConfig, Cardinality, ClientTls, Compression, DoorSecurity, ExportProtocol, ExportSignals, ExporterConfig,
+    Limits, PipelineConfig, Secret, ServerTls, SpanMetrics, Telemetry, TokenSource,
 };
-pub use export::ExporterError;
+pub use export::{ExporterError, ExporterProblem};
 pub use intake::{Accepted, Refusal};
 pub use pipeline::{Pipeline, StartError};
 pub use stats::{Due, ExporterStats, Lost, PipelineStats, Refused, Rule, Unsampled};
+pub use tls::TlsError;
+pub use tokens::TokensError;

@@ -9,10 +9,14 @@
 
 mod answer;
 mod body;
+mod connections;
+mod encoding;
+mod frame;
 mod grpc;
 mod http;
 mod json;
 mod listen;
+mod work;
 
 #[cfg(test)]
 pub(crate) use answer::overload_details;

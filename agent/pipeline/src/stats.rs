@@ -89,6 +89,8 @@ reasons! {
         Timeout = "timeout",
         /// A content type, encoding, method or path that is not served.
         Unsupported = "unsupported",
+        /// No bearer token that is accepted.
+        Unauthenticated = "unauthenticated",
     }
 }
 
@@ -155,6 +157,7 @@ pub(crate) struct DoorCounters {
     pub(crate) spans_rejected: Counter,
     pub(crate) data_points: Counter,
     pub(crate) log_records: Counter,
+    pub(crate) profiles: Counter,
 }
 
 /// What the pipeline has done since it was started. Maps name every reason, also those that never occurred.
@@ -174,6 +177,8 @@ pub struct PipelineStats {
     pub data_points_accepted: u64,
     /// Log records accepted.
     pub log_records_accepted: u64,
+    /// Profiles accepted.
+    pub profiles_accepted: u64,
     /// Spans kept, by rule.
     pub spans_kept: BTreeMap<&'static str, u64>,
     /// Accepted spans that were not kept, by reason.
@@ -190,7 +195,7 @@ pub struct PipelineStats {
     pub exporters: Vec<ExporterStats>,
 }
 
-/// What one exporter has done. An *item* is a span, a data point or a log record.
+/// What one exporter has done. An *item* is a span, a data point, a log record or a profile.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ExporterStats {
     /// Its configured name.

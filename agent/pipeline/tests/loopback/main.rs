@@ -16,3 +16,7 @@ mod grpc;
 mod http;
 #[cfg(test)]
 mod observe;
+#[cfg(test)]
+mod span_metrics;
+#[cfg(test)]
+mod tls;

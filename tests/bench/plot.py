@@ -51,7 +51,7 @@ def draw(result):
             y += BAR + GAP
         y += 24
     where = result["machine"]
-    note = f"{where['processor']}, {where['cores']} cores, Linux {where['kernel']}; the server on one core unless said otherwise"
+    note = f"{where['processor']}, Linux {where['kernel']}; servers on one core unless said otherwise"
     head = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{y + 14}" viewBox="0 0 {WIDTH} {y + 14}">',
         "<style>text{font:12px system-ui,sans-serif;fill:#22272e}.title{font-weight:600}"

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Compares what receiving, sampling and forwarding cost: this agent, other servers, and the least that any server must do.
 
-    run.py --agent target/release/homeostat [--rotel FILE] [--collector FILE] [--rounds 3] [--only WORD] [--json FILE] [--svg FILE]
+    run.py --agent target/release/homeostat [--rounds 3] [--only WORD] [--page docs/benchmarks.md] [--json FILE]
 
-Every server runs alone on core 0, the client and the sink on core 1; servers take turns within each round, so that a machine that
-becomes slower is slower for all. Prints medians as tables. What is not on this machine is SKIPPED, loudly. Exit code 1 if a server
-lost what it accepted, or kept another share than it was told to.
+Every server runs alone on core 0, the client and the sink on core 1; servers take turns within each round, so that a
+machine that becomes slower is slower for all. Prints medians. What is not on this machine is SKIPPED, loudly. Exit code 1
+if the agent lost what it accepted, or kept another share than it was told to.
 """
 
 import argparse
@@ -24,10 +24,12 @@ import plot
 import servers
 
 WARM_UP_S = 4.0
-SETTLED_AFTER_S = 3.0
+# Longer than the five seconds after which senders try again.
+SETTLED_AFTER_S = 7.0
 SETTLED_WITHIN_S = 60.0
 IDLE_S = 15.0
 PACED = 100_000
+FIGURES_BEGIN, FIGURES_END = "<!-- figures -->", "<!-- end of figures -->"
 
 # Errors are one trace in fifty; a tenth of the others is kept.
 KEPT_SHARE = 0.02 + 0.98 * 0.10
@@ -116,8 +118,8 @@ def send(tools, load, server, seconds, seed):
     return json.loads(done.stdout)
 
 
-def settle(sink):
-    """Waits until nothing more arrives: what the sink has counted."""
+def settle(sink, role, load, sent):
+    """Waits until everything or nothing more arrives: what the sink has counted."""
     deadline = time.monotonic() + SETTLED_WITHIN_S
     last, since = servers.stats(sink), time.monotonic()
     while time.monotonic() < deadline and time.monotonic() - since < SETTLED_AFTER_S:
@@ -125,7 +127,14 @@ def settle(sink):
         now = servers.stats(sink)
         if now["requests"] != last["requests"]:
             last, since = now, time.monotonic()
-    return last
+        if role == "forward" and sent["items"] <= now[item_of(load)]:
+            break
+    return servers.stats(sink)
+
+
+def item_of(load):
+    """What the sink calls the items of a load."""
+    return {"logs": "log_records", "metrics": "data_points"}.get(load.workload, "spans")
 
 
 def measure(tools, role, load, name, seconds, seed):
@@ -139,7 +148,7 @@ def measure(tools, role, load, name, seconds, seed):
             server = servers.start(tools, name, role, server_cores, folder, sink and sink.grpc)
             report = send(tools, load, server, seconds, seed)
             if sink:
-                report["arrived"] = settle(sink)
+                report["arrived"] = settle(sink, role, load, report["total"])
             report["ended_early"] = server.process.poll() is not None
             return report
         finally:
@@ -172,7 +181,7 @@ def verdict(role, load, report):
     if role == "receive":
         return wrong
     sent, arrived = report["total"], report["arrived"]
-    items = {"logs": "log_records", "metrics": "data_points"}.get(load.workload, "spans")
+    items = item_of(load)
     share = arrived[items] / sent["items"]
     report["arrived_share"] = share
     if arrived["malformed"]:
@@ -240,6 +249,29 @@ def table(rows):
     return "\n".join(lines)
 
 
+def written(result):
+    """The figures as a page has them."""
+    where = result["machine"]
+    others = statistics.median(row["others_cores"] for row in result["rows"])
+    lines = [f"{where['processor']}, {where['cores']} cores, Linux {where['kernel']}."]
+    lines += [f"Other programs used {others:.2f} cores meanwhile.", ""]
+    lines += ["![CPU seconds per million](benchmarks.svg)", "", table(result["rows"]), ""]
+    if result["idle"]:
+        lines += ["| server | idle: share of a core | idle: RSS MiB |", "|---|---|---|"]
+        lines += [f"| {name} | {at['cores']:.3%} | {at['rss_mib']:.0f} |" for name, at in result["idle"].items()]
+    lines += [""] + [f"- Wrong: {problem}." for problem in result["problems"]]
+    lines += [f"- Not measured: {name}, which {why}." for name, why in result["skipped"].items()]
+    return "\n".join(lines).rstrip()
+
+
+def write_page(page, result):
+    """Replaces the figures of a page, and the drawing beside it."""
+    before, rest = page.read_text().split(FIGURES_BEGIN)
+    after = rest.split(FIGURES_END)[1]
+    page.write_text(f"{before}{FIGURES_BEGIN}\n\n{written(result)}\n\n{FIGURES_END}{after}")
+    page.with_suffix(".svg").write_text(plot.draw(result))
+
+
 def machine():
     """Where this was measured."""
     model = [line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line]
@@ -281,7 +313,7 @@ def main():
     parser.add_argument("--only", default="", help="cases whose server, role or load has this word")
     parser.add_argument("--quick", action="store_true", help="the agent alone, few cases")
     parser.add_argument("--json", type=Path, help="where to write every figure")
-    parser.add_argument("--svg", type=Path, help="where to draw the comparison")
+    parser.add_argument("--page", type=Path, help="the page whose figures to replace, with a drawing beside it")
     arguments = parser.parse_args()
     if os.cpu_count() < 2:
         print("SKIPPED: one core for the server and one for the client are needed")
@@ -295,8 +327,8 @@ def main():
     if arguments.json:
         arguments.json.parent.mkdir(parents=True, exist_ok=True)
         arguments.json.write_text(json.dumps(result, indent=1))
-    if arguments.svg:
-        arguments.svg.write_text(plot.draw(result))
+    if arguments.page:
+        write_page(arguments.page, result)
     print("\n" + table(rows))
     for name, figures in at_rest.items():
         print(f"idle {name}: {figures['cores']:.3%} of a core, {figures['rss_mib']:.0f} MiB")

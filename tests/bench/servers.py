@@ -1,7 +1,7 @@
 """The servers of the comparison: how each is started, pinned and told what to do, and how its idle cost is read.
 
-Knows nothing of cases and figures. Every server listens on loopback, on ports of its own, in a folder of its own, and is ended
-by the handle that started it. What cannot be started on this machine raises `Missing` with what would help.
+Knows nothing of cases and figures. Every server listens on loopback, on ports of its own, in a folder of its own, and is
+ended by the handle that started it. What cannot be started on this machine raises `Missing` with what would help.
 """
 
 import json
@@ -15,8 +15,8 @@ from pathlib import Path
 READY_WITHIN_S = 30
 STOP_WITHIN_S = 20
 
-# What each server can do. `receive`: take and forget; `sample`: keep errors and a tenth of the rest, export those; `share`: keep a
-# tenth of the spans by trace id alone; `forward`: export everything.
+# What each server can do. `receive`: take and forget; `sample`: keep errors and a tenth of the rest, export those; `share`:
+# keep a tenth of the spans by trace id alone; `forward`: export everything.
 ROLES = {
     "floor-raw": ["receive"],
     "floor-scan": ["receive"],

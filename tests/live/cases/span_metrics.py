@@ -1,7 +1,7 @@
 """The agent's counts of spans, as a backend of metrics gets them.
 
-Guarantees that they are those of every span that was sent although few are kept, that durations add up to the same, that the
-service graph is there, and that the exemplars of errors lead to traces that were kept.
+Guarantees that they are those of every span that was sent although few are kept, that durations add up to the same, that
+the service graph is there, and that the exemplars of errors lead to traces that were kept.
 """
 
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
@@ -49,8 +49,8 @@ def counts_leave_whatever_is_kept(world):
 
     def examples():
         with sink.lock:
-            found = [value for (_, attributes), value in sink.histograms.items() if failed.items() <= dict(attributes).items()]
-        return [trace for _, _, traces in found for trace in traces]
+            series = [(dict(attributes), value) for (_, attributes), value in sink.histograms.items()]
+        return [trace for attributes, (_, _, traces) in series if failed.items() <= attributes.items() for trace in traces]
 
     found = wait_until(examples, 30, "errors have an example")
     wait_until(lambda: set(found) <= sink.traces, 30, "the examples of errors were kept")

@@ -21,6 +21,8 @@ mod aggregate;
 
 pub mod sample;
 
+pub mod evaluate;
+
 mod export;
 
 mod clock;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use homeostat_core::{Observation, SamplingPlan, Timestamp};
 use homeostat_pipeline::{
     AggregateReport, ClientTls, ExportProtocol, ExportSignals, ExporterConfig, ExporterStats, Limits, Pipeline,
-    PipelineConfig, PipelineStats, Secret, ServerTls, TokenSource,
+    PipelineConfig, PipelineStats, Secret, ServerTls, SpanMetrics, TokenSource,
 };
 use serde::{Deserialize, Serialize};
 
@@ -48,6 +48,7 @@ impl DataPlane {
             http: manifest.doors.otlp_http,
             sampler: manifest.sampler,
             exporters: manifest.exporters.iter().map(exporter).collect(),
+            span_metrics: SpanMetrics { interval: manifest.span_metrics_interval, identity: identity(manifest) },
             ..PipelineConfig::default()
         };
         let pipeline = Pipeline::start(config, plan).await?;
@@ -112,6 +113,23 @@ fn security(security: &DoorSecurity) -> homeostat_pipeline::DoorSecurity {
         },
     });
     homeostat_pipeline::DoorSecurity { tls, tokens }
+}
+
+/// What tells this agent's metrics from those of all others: the machine or pod, and the door, of which each agent of a
+/// machine has its own.
+fn identity(manifest: &Manifest) -> Vec<(String, String)> {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host = host.trim();
+    let door = manifest.doors.otlp_grpc.or(manifest.doors.otlp_http);
+    let port = door.map(|door| format!(":{}", door.port())).unwrap_or_default();
+    let said = [
+        ("service.name", "homeostat".to_owned()),
+        ("service.version", env!("CARGO_PKG_VERSION").to_owned()),
+        ("service.instance.id", format!("{host}{port}")),
+        ("host.name", host.to_owned()),
+    ];
+    let known = said.into_iter().filter(|(_, value)| !value.is_empty());
+    known.map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
 fn exporter(spec: &ExporterSpec) -> ExporterConfig {

@@ -33,6 +33,8 @@ pub struct PipelineConfig {
     pub exporters: Vec<ExporterConfig>,
     /// How many series are kept apart.
     pub cardinality: Cardinality,
+    /// How the aggregates leave as metrics.
+    pub span_metrics: SpanMetrics,
 }
 
 impl Default for PipelineConfig {
@@ -48,6 +50,7 @@ impl Default for PipelineConfig {
             sampler: SamplerConfig::default(),
             exporters: Vec::new(),
             cardinality: Cardinality::default(),
+            span_metrics: SpanMetrics::default(),
         }
     }
 }
@@ -59,6 +62,15 @@ pub struct SamplerConfig {
     pub judge: JudgeConfig,
     /// How much of what is kept may leave.
     pub cap: CapConfig,
+}
+
+/// How the aggregates leave as metrics, to every exporter of metrics.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SpanMetrics {
+    /// How often; `None`: not at all.
+    pub interval: Option<Millis>,
+    /// Resource attributes that tell this agent's counts from those of every other agent.
+    pub identity: Vec<(String, String)>,
 }
 
 /// How the doors prove themselves, and whom they let in; by default nobody is asked, which is for loopback.

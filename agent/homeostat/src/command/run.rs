@@ -80,11 +80,12 @@ async fn reload(agent: &RunningAgent, path: Option<&PathBuf>, current: Manifest)
             let same = next.doors == current.doors
                 && next.exporters == current.exporters
                 && next.sampler == current.sampler
+                && next.span_metrics_interval == current.span_metrics_interval
                 && next.scale_endpoints == current.scale_endpoints
                 && next.webhook == current.webhook;
             if !same {
                 tracing::warn!(
-                    "SIGHUP: changed doors, exporters, caps and dry runs, scale endpoints and webhooks are used after a restart"
+                    "SIGHUP: changed doors, exporters, caps, dry runs, span metrics, scale endpoints and webhooks are used after a restart"
                 );
             }
             agent.reconfigure(next.settings.clone()).await;

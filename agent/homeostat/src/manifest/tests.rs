@@ -119,6 +119,7 @@ fn every_setting_can_be_written() {
     sampling: {strategy: adaptive, rate: 0.25, minRate: 0.001, maxKeptSpansPerSecond: 7,
       maxReceivedSpansPerSecond: 8, precision: {relativeError: 2%, p99RankError: 0.5%, window: 5m},
       cap: {spansPerSecond: 9, bytesPerSecond: 10}, dryRun: [importance, rare]}
+  metrics: {spanMetricsInterval: 15s}
   objectives:
     default: {availability: 99.5%, latency: {threshold: 250ms, ratio: 0.95}}
     services: {pay: {latency: {threshold: 1s}}}
@@ -158,6 +159,22 @@ fn every_setting_can_be_written() {
     assert_eq!(perception.blind_above, BasisPoints(1000));
     assert_eq!(manifest.scale_endpoints[&pay], "http://h:80/scale");
     assert!(manifest.hold_at_start);
+    assert_eq!(manifest.span_metrics_interval, Some(Millis::from_secs(15)));
+}
+
+/// Scenario: how often span metrics leave is left out, turned off, too often, too seldom, and no duration.
+/// Guarantees: once a minute unless told; what cannot be is refused with what can.
+#[test]
+fn span_metrics_have_an_interval_or_none() {
+    assert_eq!(with_spec("spec: {}\n").unwrap().span_metrics_interval, Some(Millis::from_secs(60)));
+    assert_eq!(with_spec("spec: {metrics: {spanMetricsInterval: off}}\n").unwrap().span_metrics_interval, None);
+    for (bad, found) in [("500ms", "\"500ms\""), ("2h", "\"2h\""), ("60", "60")] {
+        let expected = format!(
+            "m.yaml:4:39: spec.metrics.spanMetricsInterval: must be a duration between 1s and 1h, like 15s or 60s, or off, \
+             found {found}"
+        );
+        assert_eq!(problems_of(&format!("spec: {{metrics: {{spanMetricsInterval: {bad}}}}}")), [expected]);
+    }
 }
 
 /// Scenario: a file with eight mistakes of different kinds, nested and at the root.

@@ -26,6 +26,7 @@ CASES = [
     ("remote_sampling", "grpc_and_http_answer_alike"),
     ("python_sdk", "traces_are_counted_exactly"),
     ("python_sdk", "metrics_and_logs_pass_through"),
+    ("span_metrics", "counts_leave_whatever_is_kept"),
     ("metrics", "promtool_accepts_the_metrics"),
     ("rotel", "all_spans_arrive_through_rotel"),
     ("recovery", "a_hold_survives_a_power_cut"),

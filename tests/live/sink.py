@@ -44,7 +44,10 @@ class Sink:
         self.requests = {}  # Service: adjusted count of its SERVER spans.
         self.errors = {}  # Service: adjusted count of its failed SERVER spans.
         self.thresholds = {}  # Threshold: spans with it.
+        self.traces = set()  # Ids of traces of which a span was received.
         self.metrics = 0
+        self.counters = {}  # Name and attributes of a sum: its latest value.
+        self.histograms = {}  # Name and attributes of an exponential histogram: its latest count, sum and exemplars so far.
         self.logs = 0
         options = [("grpc.max_receive_message_length", MESSAGE_BYTES_MAX), ("grpc.so_reuseport", 0)]
         self.server = grpc.server(futures.ThreadPoolExecutor(4), options=options)
@@ -58,11 +61,21 @@ class Sink:
         """Counts one span."""
         add(self.spans, service, 1)
         add(self.thresholds, threshold(span.trace_state), 1)
+        self.traces.add(span.trace_id)
         if span.kind == SERVER:
             weight = adjusted_count(span.trace_state)
             add(self.requests, service, weight)
             if span.status.code == ERROR:
                 add(self.errors, service, weight)
+
+    def measure(self, metric):
+        """Keeps the latest of every cumulative series."""
+        for point in metric.sum.data_points:
+            self.counters[metric.name, labels(point)] = point.as_int
+        for point in metric.exponential_histogram.data_points:
+            _, _, exemplars = self.histograms.get((metric.name, labels(point)), (0, 0.0, []))
+            exemplars = exemplars + [exemplar.trace_id for exemplar in point.exemplars]
+            self.histograms[metric.name, labels(point)] = (point.count, point.sum, exemplars)
 
     def total(self):
         """Spans received so far."""
@@ -72,6 +85,11 @@ class Sink:
     def close(self):
         """Stops serving."""
         self.server.stop(1).wait()
+
+
+def labels(point):
+    """A data point's attributes, as a key."""
+    return frozenset((item.key, item.value.string_value) for item in point.attributes)
 
 
 def add(table, key, number):
@@ -104,7 +122,10 @@ class Metrics(metrics_service_pb2_grpc.MetricsServiceServicer):
     def Export(self, request, context):
         with self.sink.lock:
             for group in request.resource_metrics:
-                self.sink.metrics += sum(len(scope.metrics) for scope in group.scope_metrics)
+                for scope in group.scope_metrics:
+                    self.sink.metrics += len(scope.metrics)
+                    for metric in scope.metrics:
+                        self.sink.measure(metric)
         return metrics_service_pb2.ExportMetricsServiceResponse()
 
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use homeostat_core::{Observation, SamplingPlan, Timestamp};
 use homeostat_pipeline::{
     AggregateReport, ClientTls, ExportProtocol, ExportSignals, ExporterConfig, ExporterStats, Limits, Pipeline,
-    PipelineConfig, PipelineStats, Secret, ServerTls, TokenSource,
+    PipelineConfig, PipelineStats, Secret, ServerTls, SpanMetrics, TokenSource,
 };
 use serde::{Deserialize, Serialize};
 
@@ -46,7 +46,9 @@ impl DataPlane {
             memory_max: manifest.intake.memory_bytes_max,
             grpc: manifest.doors.otlp_grpc,
             http: manifest.doors.otlp_http,
+            sampler: manifest.sampler,
             exporters: manifest.exporters.iter().map(exporter).collect(),
+            span_metrics: SpanMetrics { interval: manifest.span_metrics_interval, identity: identity(manifest) },
             ..PipelineConfig::default()
         };
         let pipeline = Pipeline::start(config, plan).await?;
@@ -113,6 +115,23 @@ fn security(security: &DoorSecurity) -> homeostat_pipeline::DoorSecurity {
     homeostat_pipeline::DoorSecurity { tls, tokens }
 }
 
+/// What tells this agent's metrics from those of all others: the machine or pod, and the door, of which each agent of a
+/// machine has its own.
+fn identity(manifest: &Manifest) -> Vec<(String, String)> {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host = host.trim();
+    let door = manifest.doors.otlp_grpc.or(manifest.doors.otlp_http);
+    let port = door.map(|door| format!(":{}", door.port())).unwrap_or_default();
+    let said = [
+        ("service.name", "homeostat".to_owned()),
+        ("service.version", env!("CARGO_PKG_VERSION").to_owned()),
+        ("service.instance.id", format!("{host}{port}")),
+        ("host.name", host.to_owned()),
+    ];
+    let known = said.into_iter().filter(|(_, value)| !value.is_empty());
+    known.map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
 fn exporter(spec: &ExporterSpec) -> ExporterConfig {
     let receives = |kind| spec.signals.contains(&kind);
     ExporterConfig {
@@ -128,7 +147,6 @@ fn exporter(spec: &ExporterSpec) -> ExporterConfig {
             key_file: spec.tls.key_file.clone(),
         },
         headers: spec.headers.iter().map(|(name, value)| (name.clone(), value.reveal().to_owned())).collect(),
-        tls: homeostat_pipeline::ClientTls::default(),
         compression: match spec.compression {
             Compression::None => homeostat_pipeline::Compression::None,
             Compression::Gzip => homeostat_pipeline::Compression::Gzip,
@@ -261,6 +279,10 @@ pub(crate) struct Stats {
     pub(crate) spans_kept: ByReason,
     /// Spans not kept, by reason.
     pub(crate) spans_unsampled: ByReason,
+    /// Spans that rules in dry run would have kept and no earlier rule kept, by rule.
+    pub(crate) spans_rehearsed: ByReason,
+    /// Of them, those that were kept anyway.
+    pub(crate) spans_rehearsed_kept: ByReason,
     /// Spans whose trace is not decided yet.
     pub(crate) spans_undecided: u64,
     /// Traces decided, by what made it due.
@@ -317,6 +339,12 @@ impl From<PipelineStats> for Stats {
             profiles_accepted: stats.profiles_accepted,
             spans_kept: owned(stats.spans_kept),
             spans_unsampled: owned(stats.spans_unsampled),
+            spans_rehearsed: stats.rehearsed.iter().map(|(rule, dry)| ((*rule).to_owned(), dry.spans)).collect(),
+            spans_rehearsed_kept: stats
+                .rehearsed
+                .iter()
+                .map(|(rule, dry)| ((*rule).to_owned(), dry.spans_kept_anyway))
+                .collect(),
             spans_undecided: stats.spans_undecided,
             traces_decided: owned(stats.traces_decided),
             buffer_bytes: stats.buffer_bytes,

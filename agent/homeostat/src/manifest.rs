@@ -26,9 +26,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-use homeostat_core::{ServiceName, Settings};
+use homeostat_core::{Millis, ServiceName, Settings};
+use homeostat_pipeline::SamplerConfig;
 use serde::Serialize;
 
 use automation::Automation;
@@ -46,6 +48,12 @@ const BYTES_MAX: u64 = 1024 * 1024;
 
 /// The groups under which the document may stand. The second is the project's own.
 const API_VERSIONS: [&str; 2] = ["observability.cncf.io/v1", "homeostat.dev/v1alpha1"];
+
+/// How often the counts of spans leave as metrics unless told: as often as SDKs export metrics.
+const SPAN_METRICS_INTERVAL: Millis = Millis::from_secs(60);
+
+/// More often would cost more than it shows; more seldom, a backend takes the series for gone.
+const SPAN_METRICS_INTERVALS: RangeInclusive<Millis> = Millis::from_secs(1)..=Millis::from_secs(3600);
 
 const KIND: &str = "ObservabilityManifest";
 
@@ -85,6 +93,10 @@ pub(crate) struct Manifest {
     pub(crate) intake: Intake,
     /// Where kept telemetry is sent.
     pub(crate) exporters: Vec<ExporterSpec>,
+    /// Which sampling rules decide, and how much may leave.
+    pub(crate) sampler: SamplerConfig,
+    /// How often the counts of spans leave as metrics; `None`: not at all.
+    pub(crate) span_metrics_interval: Option<Millis>,
     /// Where each scalable service's number of replicas is read and set.
     pub(crate) scale_endpoints: BTreeMap<ServiceName, String>,
     /// Where notifications are posted.
@@ -163,6 +175,8 @@ fn read_document(root: &Node, source: ManifestSource, report: &mut Report) -> Ma
         security: DoorSecurity::default(),
         intake: Intake::default(),
         exporters: Vec::new(),
+        sampler: SamplerConfig::default(),
+        span_metrics_interval: Some(SPAN_METRICS_INTERVAL),
         scale_endpoints: BTreeMap::new(),
         webhook: None,
         hold_at_start: false,
@@ -202,8 +216,8 @@ fn read_metadata(document: &mut Section<'_>, report: &mut Report) -> String {
 }
 
 fn read_spec(mut spec: Section<'_>, manifest: &mut Manifest, exporters: &mut Exporters, report: &mut Report) {
+    read_telemetry_kinds(&mut spec, manifest, exporters, report);
     let settings = &mut manifest.settings;
-    read_telemetry_kinds(&mut spec, settings, exporters, report);
     (manifest.doors, manifest.security) = doors::read(&mut spec, &mut manifest.intake, report);
     manifest.intake.read_memory(&mut spec, report);
     if let Some(section) = spec.section("objectives", report) {
@@ -229,19 +243,22 @@ fn read_spec(mut spec: Section<'_>, manifest: &mut Manifest, exporters: &mut Exp
 
 fn read_telemetry_kinds(
     spec: &mut Section<'_>,
-    settings: &mut Settings,
+    manifest: &mut Manifest,
     exporters: &mut Exporters,
     report: &mut Report,
 ) {
     if let Some(mut tracing) = spec.section("tracing", report) {
         exporters.read(&mut tracing, TelemetryKind::Traces, None, report);
         if let Some(section) = tracing.section("sampling", report) {
-            settings.sampling = sampling::read(section, report);
+            (manifest.settings.sampling, manifest.sampler) = sampling::read(section, report);
         }
         tracing.close(report);
     }
     if let Some(mut metrics) = spec.section("metrics", report) {
         exporters.read(&mut metrics, TelemetryKind::Metrics, Some("prometheus"), report);
+        if let Some(interval) = metrics.get("spanMetricsInterval", report, span_metrics_interval) {
+            manifest.span_metrics_interval = interval;
+        }
         if let Some(field) = metrics.take("scrapeInterval")
             && field.read(report, scalars::millis).is_some()
         {
@@ -259,6 +276,14 @@ fn read_telemetry_kinds(
         logs.close(report);
     }
     read_profiling(spec, exporters, report);
+}
+
+fn span_metrics_interval(value: &Value) -> Result<Option<Millis>, String> {
+    if scalars::text(value).is_ok_and(|text| text == "off") {
+        return Ok(None);
+    }
+    let within = scalars::millis(value).ok().filter(|interval| SPAN_METRICS_INTERVALS.contains(interval));
+    within.map(Some).ok_or_else(|| "must be a duration between 1s and 1h, like 15s or 60s, or off".to_owned())
 }
 
 fn log_level(value: &Value) -> Result<(), String> {

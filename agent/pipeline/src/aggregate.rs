@@ -10,7 +10,9 @@
 
 mod durations;
 mod edges;
+mod exemplars;
 mod operations;
+pub(crate) mod otlp;
 mod services;
 pub(crate) mod utilization;
 

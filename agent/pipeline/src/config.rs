@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use homeostat_core::Millis;
 
-use crate::sample::SamplerConfig;
+use crate::sample::{CapConfig, JudgeConfig};
 
 /// Everything the pipeline needs to start.
 #[derive(Clone, Debug)]
@@ -27,12 +27,14 @@ pub struct PipelineConfig {
     pub memory_max: Option<usize>,
     /// How long traces wait for their decision.
     pub buffer: BufferConfig,
-    /// By which rules they are decided, and how much may leave.
+    /// How they are decided.
     pub sampler: SamplerConfig,
     /// Where kept telemetry goes; none: it is counted and forgotten.
     pub exporters: Vec<ExporterConfig>,
     /// How many series are kept apart.
     pub cardinality: Cardinality,
+    /// How the aggregates leave as metrics.
+    pub span_metrics: SpanMetrics,
 }
 
 impl Default for PipelineConfig {
@@ -48,8 +50,27 @@ impl Default for PipelineConfig {
             sampler: SamplerConfig::default(),
             exporters: Vec::new(),
             cardinality: Cardinality::default(),
+            span_metrics: SpanMetrics::default(),
         }
     }
+}
+
+/// How traces are decided. Probabilities are not here: they come with the plan.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SamplerConfig {
+    /// Which rules decide, and how ordinary traffic is thinned.
+    pub judge: JudgeConfig,
+    /// How much of what is kept may leave.
+    pub cap: CapConfig,
+}
+
+/// How the aggregates leave as metrics, to every exporter of metrics.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SpanMetrics {
+    /// How often; `None`: not at all.
+    pub interval: Option<Millis>,
+    /// Resource attributes that tell this agent's counts from those of every other agent.
+    pub identity: Vec<(String, String)>,
 }
 
 /// How the doors prove themselves, and whom they let in; by default nobody is asked, which is for loopback.

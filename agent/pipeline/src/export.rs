@@ -56,6 +56,11 @@ impl Outlet {
         wanting.peek().is_none() || wanting.any(|exporter| exporter.has_room())
     }
 
+    /// Whether any exporter wants this kind.
+    pub(crate) fn wants(&self, kind: Telemetry) -> bool {
+        self.exporters.iter().any(|exporter| exporter.wants(kind))
+    }
+
     /// Sends bytes as they are.
     pub(crate) fn pass(&self, kind: Telemetry, bytes: &Bytes, items: u64) {
         for exporter in self.exporters.iter().filter(|exporter| exporter.wants(kind)) {

@@ -17,6 +17,7 @@ use foldhash::fast::RandomState;
 use homeostat_core::{SamplingPlan, Timestamp};
 use tokio::sync::Semaphore;
 
+use crate::aggregate::otlp::Writer;
 use crate::aggregate::{Aggregates, Counted, operation_key, utilization};
 use crate::clock::Clock;
 use crate::config::{Limits, PipelineConfig, Telemetry};
@@ -108,6 +109,7 @@ pub(crate) struct Intake {
     pub(crate) limits: Limits,
     pub(crate) plan: ArcSwap<SamplingPlan>,
     pub(crate) aggregates: Aggregates,
+    writer: Writer,
     pub(crate) sampler: Sampler,
     pub(crate) outlet: Outlet,
     pub(crate) counters: DoorCounters,
@@ -125,8 +127,10 @@ pub(crate) struct Intake {
 
 impl Intake {
     pub(crate) fn new(config: &PipelineConfig, memory_max: usize, plan: SamplingPlan) -> Result<Intake, StartError> {
+        let clock = Clock::start();
         Ok(Intake {
-            clock: Clock::start(),
+            writer: Writer::new(&config.span_metrics.identity, clock.now()),
+            clock,
             limits: config.limits,
             plan: ArcSwap::from_pointee(plan),
             aggregates: Aggregates::new(config.cardinality),
@@ -199,6 +203,16 @@ impl Intake {
         let now = self.clock.now();
         self.sampler.drain(now, &self.plan.load(), &mut self.outlet.at(now));
         self.outlet.flush();
+    }
+
+    /// Sends the aggregates as metrics, if somebody wants metrics.
+    pub(crate) fn tell(&self) {
+        if !self.outlet.wants(Telemetry::Metrics) {
+            return;
+        }
+        for written in self.writer.write(&self.aggregates, self.clock.now()) {
+            self.outlet.pass(Telemetry::Metrics, &written.bytes, written.points);
+        }
     }
 
     pub(crate) fn traces(&self, now: Timestamp, body: &[u8]) -> Result<Accepted, Refusal> {

@@ -41,7 +41,7 @@ mod wire;
 pub use aggregate::{AggregateReport, DurationSummary, EdgeReport, OVERFLOW, OperationReport, ServiceReport};
 pub use config::{
     BufferConfig, Cardinality, ClientTls, Compression, DoorSecurity, ExportProtocol, ExportSignals, ExporterConfig,
-    Limits, PipelineConfig, Secret, ServerTls, Telemetry, TokenSource,
+    Limits, PipelineConfig, SamplerConfig, Secret, ServerTls, SpanMetrics, Telemetry, TokenSource,
 };
 pub use export::{ExporterError, ExporterProblem};
 pub use intake::{Accepted, Refusal};

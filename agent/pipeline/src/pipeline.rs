@@ -72,6 +72,8 @@ pub struct Pipeline {
     intake: Arc<Intake>,
     grpc: Option<SocketAddr>,
     http: Option<SocketAddr>,
+    /// Whether the aggregates leave as metrics.
+    tells: bool,
     closing: watch::Sender<bool>,
     doors: JoinSet<()>,
     background: JoinSet<()>,
@@ -90,6 +92,7 @@ impl Pipeline {
             intake: intake.clone(),
             grpc: grpc.as_ref().map(|listener| listener.address),
             http: http.as_ref().map(|listener| listener.address),
+            tells: config.span_metrics.interval.is_some(),
             closing: watch::Sender::new(false),
             doors: JoinSet::new(),
             background: JoinSet::new(),
@@ -97,6 +100,9 @@ impl Pipeline {
         pipeline.open(grpc, GrpcDoor(intake.clone()), tls.clone());
         pipeline.open(http, HttpDoor(intake.clone()), tls.clone());
         intake.outlet.spawn(&mut pipeline.background);
+        if let Some(interval) = config.span_metrics.interval {
+            pipeline.background.spawn(tell(intake.clone(), Duration::from_millis(interval.0)));
+        }
         pipeline.background.spawn(refresh(intake.clone(), tls));
         pipeline.background.spawn(sweep(intake));
         Ok(pipeline)
@@ -166,6 +172,7 @@ impl Pipeline {
             profiles_accepted: door.profiles.read(),
             spans_kept: sampler.kept.read(),
             spans_unsampled: sampler.unsampled.read(),
+            rehearsed: self.intake.sampler.rehearsed(),
             spans_undecided: waiting.spans,
             traces_undecided: waiting.traces,
             traces_decided: sampler.decided.read(),
@@ -187,6 +194,9 @@ impl Pipeline {
             self.doors.shutdown().await;
         }
         self.intake.drain();
+        if self.tells {
+            self.intake.tell();
+        }
         drop(timeout_at(deadline, self.intake.outlet.drained()).await);
         self.background.shutdown().await;
         self.intake.outlet.abandon();
@@ -204,6 +214,16 @@ async fn bind(protocol: &'static str, address: Option<SocketAddr>) -> Result<Opt
     let Some(address) = address else { return Ok(None) };
     let listener = Listener::bind(address).await;
     listener.map(Some).map_err(|source| StartError::Bind { protocol, address, source })
+}
+
+/// Sends the aggregates as metrics. The first time after a whole interval: before it there is nothing to say.
+async fn tell(intake: Arc<Intake>, every: Duration) {
+    let mut interval = tokio::time::interval_at(Instant::now() + every, every);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        interval.tick().await;
+        intake.tell();
+    }
 }
 
 async fn sweep(intake: Arc<Intake>) {

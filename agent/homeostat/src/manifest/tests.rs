@@ -2,6 +2,8 @@
 
 use super::*;
 
+use homeostat_pipeline::sample::{JudgeConfig, Mode, Rule};
+
 use homeostat_core::{Autonomy, BasisPoints, Micros, Millis, SamplingProbability};
 
 /// A manifest as users write it, with sections this version understands but does not act on.
@@ -31,6 +33,7 @@ fn notes(manifest: &Manifest) -> Vec<String> {
 fn the_embedded_manifest_is_the_defaults() {
     let manifest = Manifest::embedded();
     assert_eq!(manifest.settings, Settings::default());
+    assert_eq!(manifest.sampler, SamplerConfig::default());
     assert_eq!(manifest.doors, Doors::default());
     assert_eq!(notes(&manifest), ["spec.tracing.exporters: none: kept spans are counted and dropped"]);
     assert!(!manifest.hold_at_start && manifest.webhook.is_none() && manifest.scale_endpoints.is_empty());
@@ -43,6 +46,7 @@ fn the_examples_in_the_embedded_manifest_are_good() {
     let text: String = DEFAULT_TEXT
         .replace(" exporters: []\n    #", " exporters:\n    #")
         .replace("services: {}", "services:")
+        .replace("cap: {}", "cap:")
         .replace("Bearer …", "Bearer x")
         .lines()
         .map(|line| {
@@ -54,6 +58,7 @@ fn the_examples_in_the_embedded_manifest_are_good() {
         .collect();
     let manifest = parse(&text).unwrap();
     assert_eq!(manifest.exporters[0].name, "collector");
+    assert_eq!(manifest.sampler.cap.spans_per_second, Some(2000));
     assert_eq!(manifest.scale_endpoints["checkout"], "http://127.0.0.1:8080/scale");
     assert_eq!(manifest.webhook.as_deref(), Some("http://127.0.0.1:9093/hook"));
     assert!(manifest.security.tls.is_some() && manifest.security.tokens.is_some());
@@ -112,7 +117,9 @@ fn every_setting_can_be_written() {
         "spec:
   tracing:
     sampling: {strategy: adaptive, rate: 0.25, minRate: 0.001, maxKeptSpansPerSecond: 7,
-      maxReceivedSpansPerSecond: 8, precision: {relativeError: 2%, p99RankError: 0.5%, window: 5m}}
+      maxReceivedSpansPerSecond: 8, precision: {relativeError: 2%, p99RankError: 0.5%, window: 5m},
+      cap: {spansPerSecond: 9, bytesPerSecond: 10}, dryRun: [importance, rare]}
+  metrics: {spanMetricsInterval: 15s}
   objectives:
     default: {availability: 99.5%, latency: {threshold: 250ms, ratio: 0.95}}
     services: {pay: {latency: {threshold: 1s}}}
@@ -127,6 +134,10 @@ fn every_setting_can_be_written() {
 ",
     )
     .unwrap();
+    let SamplerConfig { judge, cap } = manifest.sampler;
+    assert_eq!((cap.spans_per_second, cap.bytes_per_second), (Some(9), Some(10)));
+    let tried = JudgeConfig::default().with(Rule::Importance, Mode::DryRun).with(Rule::Rare, Mode::DryRun);
+    assert_eq!(judge, tried);
     let Settings { perception, objectives, sampling, scaling, autonomy, guards } = manifest.settings;
     assert_eq!((sampling.kept_share_max, sampling.floor.ppm()), (BasisPoints(2500), 1000));
     assert_eq!(sampling.initial.tail, SamplingProbability::from_ppm_saturating(250_000));
@@ -148,6 +159,22 @@ fn every_setting_can_be_written() {
     assert_eq!(perception.blind_above, BasisPoints(1000));
     assert_eq!(manifest.scale_endpoints[&pay], "http://h:80/scale");
     assert!(manifest.hold_at_start);
+    assert_eq!(manifest.span_metrics_interval, Some(Millis::from_secs(15)));
+}
+
+/// Scenario: how often span metrics leave is left out, turned off, too often, too seldom, and no duration.
+/// Guarantees: once a minute unless told; what cannot be is refused with what can.
+#[test]
+fn span_metrics_have_an_interval_or_none() {
+    assert_eq!(with_spec("spec: {}\n").unwrap().span_metrics_interval, Some(Millis::from_secs(60)));
+    assert_eq!(with_spec("spec: {metrics: {spanMetricsInterval: off}}\n").unwrap().span_metrics_interval, None);
+    for (bad, found) in [("500ms", "\"500ms\""), ("2h", "\"2h\""), ("60", "60")] {
+        let expected = format!(
+            "m.yaml:4:39: spec.metrics.spanMetricsInterval: must be a duration between 1s and 1h, like 15s or 60s, or off, \
+             found {found}"
+        );
+        assert_eq!(problems_of(&format!("spec: {{metrics: {{spanMetricsInterval: {bad}}}}}")), [expected]);
+    }
 }
 
 /// Scenario: a file with eight mistakes of different kinds, nested and at the root.
@@ -221,6 +248,18 @@ fn sampling_mistakes_are_named() {
         "{strategy: random}",
         "m.yaml:4:39: spec.tracing.sampling.strategy: must be adaptive, probabilistic or always, found \"random\"",
     );
+    check(
+        "{dryRun: [errors]}",
+        "m.yaml:4:38: spec.tracing.sampling.dryRun[0]: must be error, slow, importance, rare or probability, found \"errors\"",
+    );
+    check(
+        "{strategy: probabilistic, rate: 1%, dryRun: [rare]}",
+        "m.yaml:4:73: spec.tracing.sampling.dryRun[0]: has no effect under strategy probabilistic; leave it out, or choose adaptive",
+    );
+    check(
+        "{cap: {spansPerSecond: 0}}",
+        "m.yaml:4:51: spec.tracing.sampling.cap.spansPerSecond: must be a whole number between 1 and 4 billion, found 0",
+    );
 }
 
 /// Scenario: fixed strategies.
@@ -233,6 +272,8 @@ fn fixed_strategies_stay_fixed() {
     assert_eq!((fixed.adaptive, fixed.initial.tail.ppm(), fixed.initial.head.ppm()), (false, 50_000, 1_000_000));
     let always = sampling("{strategy: always}");
     assert_eq!((always.adaptive, always.initial.tail), (false, SamplingProbability::ALWAYS));
+    let plain = with_spec("spec: {tracing: {sampling: {strategy: probabilistic, rate: 5%}}}").unwrap();
+    assert_eq!(plain.sampler.judge, JudgeConfig::plain());
 }
 
 /// Scenario: automation that contradicts itself, and envelopes that are empty or incomplete.

@@ -9,6 +9,7 @@ use hashbrown::HashTable;
 use homeostat_core::{Micros, OperationName};
 
 use super::durations::Durations;
+use super::exemplars::{Exemplar, Exemplars};
 use super::{Counted, OVERFLOW, OperationReport};
 
 /// How long requests took. Quantiles are within 1.2 percent.
@@ -57,7 +58,31 @@ struct Series {
     kind: i32,
     red: Red,
     /// By status: unset, ok, error.
-    outcomes: [Option<Box<Durations>>; 3],
+    outcomes: [Option<Box<Outcome>>; STATUSES],
+}
+
+/// Statuses that are told apart; any other number counts as unset, as a receiver of OTLP reads it.
+const STATUSES: usize = 3;
+
+/// The spans of a series that ended with one status.
+#[derive(Default)]
+struct Outcome {
+    durations: Durations,
+    exemplars: Exemplars,
+}
+
+/// What was counted of the spans of one operation, kind and status.
+#[derive(Clone, Debug)]
+pub(crate) struct SeriesReading {
+    /// `None` for all operations beyond the bound together.
+    pub(crate) operation: Option<OperationName>,
+    /// The number of a `SpanKind`.
+    pub(crate) kind: i32,
+    /// The number of a `StatusCode`.
+    pub(crate) status: usize,
+    pub(crate) durations: Durations,
+    /// Since the last reading.
+    pub(crate) exemplars: Vec<Exemplar>,
 }
 
 /// All operations of one service.
@@ -84,11 +109,28 @@ impl Operations {
         if span.is_entry() {
             series.red.count(span);
         }
-        let status = usize::try_from(span.view.status_code).unwrap_or_default();
-        let outcome = series.outcomes.get_mut(status).map(|outcome| outcome.get_or_insert_with(Box::default));
-        if let Some(outcome) = outcome {
-            outcome.add(nanos);
+        let status = usize::try_from(span.view.status_code).ok().filter(|status| *status < STATUSES);
+        let outcome = series.outcomes[status.unwrap_or_default()].get_or_insert_with(Box::default);
+        outcome.durations.add(nanos);
+        outcome.exemplars.offer(span, nanos);
+    }
+
+    /// Everything since start, in no order, with exemplars since the last call.
+    pub(super) fn read(&mut self) -> Vec<SeriesReading> {
+        let mut readings = Vec::with_capacity(self.series.len());
+        for series in self.series.iter_mut() {
+            let operation = (series.key != overflow_key(series.kind)).then(|| series.name.clone());
+            for (status, outcome) in series.outcomes.iter_mut().enumerate() {
+                readings.extend(outcome.as_mut().map(|outcome| SeriesReading {
+                    operation: operation.clone(),
+                    kind: series.kind,
+                    status,
+                    durations: outcome.durations.clone(),
+                    exemplars: outcome.exemplars.take(),
+                }));
+            }
         }
+        readings
     }
 
     /// Median and 99th percentile since the last call, if there was a request.
@@ -107,7 +149,7 @@ impl Operations {
         for series in self.series.iter().filter(|series| series.red.requests > 0) {
             let (red, durations) = requested.entry(&series.name).or_default();
             red.add(series.red);
-            series.outcomes.iter().flatten().for_each(|outcome| durations.merge(outcome));
+            series.outcomes.iter().flatten().for_each(|outcome| durations.merge(&outcome.durations));
         }
         let one = |(operation, (red, durations)): (&OperationName, (Red, Durations))| OperationReport {
             operation: operation.clone(),
@@ -122,7 +164,7 @@ impl Operations {
     fn series(&mut self, key: u64, name: &str, kind: i32) -> &mut Series {
         let known = |series: &Series| series.key == key && series.kind == kind && series.name.as_str() == name;
         let (key, name) = if self.series.len() >= self.series_max && self.series.find(key, known).is_none() {
-            (u64::from(kind.unsigned_abs()), OVERFLOW)
+            (overflow_key(kind), OVERFLOW)
         } else {
             (key, name)
         };
@@ -130,6 +172,11 @@ impl Operations {
         let new = || Series { key, name: name.into(), kind, red: Red::default(), outcomes: [None, None, None] };
         self.series.entry(key, known, |series| series.key).or_insert_with(new).into_mut()
     }
+}
+
+/// Under which number the operations beyond the bound are found; a hash would only have to be computed.
+fn overflow_key(kind: i32) -> u64 {
+    u64::from(kind.unsigned_abs())
 }
 
 fn summary(durations: &Durations) -> DurationSummary {

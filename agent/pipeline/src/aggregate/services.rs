@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use homeostat_core::{BasisPoints, Indicator, Millis, Observation, ServiceName, Target, Timestamp};
 
-use super::operations::Operations;
+use super::operations::{Operations, SeriesReading};
 use super::{Counted, OVERFLOW, ServiceReport};
 use crate::config::Cardinality;
 
@@ -110,6 +110,10 @@ impl Service {
         }
     }
 
+    fn read(&self) -> Vec<SeriesReading> {
+        self.operations.lock().unwrap_or_else(PoisonError::into_inner).read()
+    }
+
     fn report(&self) -> ServiceReport {
         let operations = self.operations.lock().unwrap_or_else(PoisonError::into_inner);
         ServiceReport {
@@ -154,6 +158,14 @@ impl Services {
     pub(super) fn report(&self) -> Vec<ServiceReport> {
         let overflow = Some(self.overflow.report()).filter(|report| report.spans_received > 0);
         self.all().map(|service| service.report()).chain(overflow).collect()
+    }
+
+    /// Calls `visit` with every service's series; the name is `None` for all services beyond the bound together.
+    pub(super) fn read(&self, mut visit: impl FnMut(Option<&ServiceName>, SeriesReading)) {
+        for service in self.all() {
+            service.read().into_iter().for_each(|series| visit(Some(&service.name), series));
+        }
+        self.overflow.read().into_iter().for_each(|series| visit(None, series));
     }
 
     fn add(&self, name: &str) -> Arc<Service> {

@@ -241,11 +241,6 @@ impl Shard {
         self.by_age.remove(least)
     }
 
-    /// Lets more or less wait from now on.
-    pub(super) fn set_bytes_max(&mut self, bytes_max: usize) {
-        self.bytes_max = bytes_max;
-    }
-
     /// Replaces a decision that could not stand.
     pub(super) fn overrule(&mut self, now: Timestamp, hash: u64, decision: Decision) {
         self.decided.insert(now, hash, decision);

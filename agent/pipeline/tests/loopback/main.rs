@@ -17,4 +17,6 @@ mod http;
 #[cfg(test)]
 mod observe;
 #[cfg(test)]
+mod span_metrics;
+#[cfg(test)]
 mod tls;

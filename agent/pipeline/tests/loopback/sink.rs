@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{TraceService, TraceServiceServer};
 use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
 use opentelemetry_proto::tonic::trace::v1::Span;
@@ -28,6 +29,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Seen {
     pub(crate) requests: Vec<ExportTraceServiceRequest>,
     pub(crate) logs: u64,
+    pub(crate) metrics: Vec<ExportMetricsServiceRequest>,
     pub(crate) profiles: Vec<Vec<u8>>,
     pub(crate) tenants: Vec<String>,
     pub(crate) encodings: Vec<String>,
@@ -95,6 +97,7 @@ impl Sink {
         let router = axum::Router::new()
             .route("/v1/traces", post(http_traces))
             .route("/v1/logs", post(http_logs))
+            .route("/v1/metrics", post(http_metrics))
             .route("/v1development/profiles", post(http_profiles))
             .with_state(self);
         let task = tokio::spawn(async { axum::serve(listener, router).await.unwrap() });
@@ -171,6 +174,11 @@ async fn http_logs(State(sink): State<Sink>, headers: HeaderMap, body: Bytes) ->
 async fn http_profiles(State(sink): State<Sink>, headers: HeaderMap, body: Bytes) -> Response {
     let body = inflated(&headers, &body);
     answer(sink.take(&headers, |seen| seen.profiles.push(body)))
+}
+
+async fn http_metrics(State(sink): State<Sink>, headers: HeaderMap, body: Bytes) -> Response {
+    let message = ExportMetricsServiceRequest::decode(&*inflated(&headers, &body)).unwrap();
+    answer(sink.take(&headers, |seen| seen.metrics.push(message)))
 }
 
 fn inflated(headers: &HeaderMap, body: &[u8]) -> Vec<u8> {

@@ -117,8 +117,6 @@ pub(crate) struct Intake {
     /// Turns of requests so large that they are worked on beside the serving threads.
     pub(crate) large_requests: Arc<Semaphore>,
     pub(crate) governor: Governor,
-    /// The trace buffer's size while there is enough memory.
-    buffer_bytes_max: usize,
     /// Who is let in; `None`: everybody.
     pub(crate) tokens: Option<Watched<Tokens, TokensError>>,
     /// Keyed anew in each process, so that no sender can choose ids that fall on one place.
@@ -140,7 +138,6 @@ impl Intake {
             in_flight: AtomicUsize::new(0),
             large_requests: Arc::new(Semaphore::new(LARGE_REQUESTS_MAX)),
             governor: Governor::new(memory_max),
-            buffer_bytes_max: config.buffer.bytes_max,
             tokens: config.security.tokens.as_ref().map(tokens::watch).transpose()?,
             hasher: RandomState::default(),
         })
@@ -165,7 +162,7 @@ impl Intake {
         let before = self.governor.level();
         let level = self.governor.look(held, governor::resident());
         if level != before {
-            self.sampler.set_bytes_max(self.buffer_bytes_max / 100 * level.buffer_share());
+            self.sampler.set_share(level.buffer_share());
         }
     }
 

@@ -211,6 +211,11 @@ impl Sampler {
         self.count(&tallies);
     }
 
+    /// Gives the buffer so many percent of its configured size.
+    pub(crate) fn set_share(&self, percent: usize) {
+        self.shards.iter().for_each(|shard| lock(shard).set_share(percent));
+    }
+
     /// Decides what is due at `now`; called several times a second.
     pub(crate) fn sweep(&self, now: Timestamp, plan: &SamplingPlan, kept: &mut impl KeptSpans) {
         let (mut lessons, mut court) = (Vec::new(), Court::of(&self.judge));

@@ -121,6 +121,7 @@ pub(super) struct Shard {
     bytes: usize,
     spans: usize,
     bytes_max: usize,
+    bytes_configured: usize,
     config: BufferConfig,
 }
 
@@ -138,8 +139,14 @@ impl Shard {
             bytes: 0,
             spans: 0,
             bytes_max: config.bytes_max / shards,
+            bytes_configured: config.bytes_max / shards,
             config,
         }
+    }
+
+    /// Gives the part so many percent of its configured size; the next sweep releases what no longer fits.
+    pub(super) fn set_share(&mut self, percent: usize) {
+        self.bytes_max = self.bytes_configured / 100 * percent;
     }
 
     pub(super) fn waiting(&self) -> Waiting {

@@ -302,6 +302,7 @@ mod tests {
         assert_eq!(value("\"Infinity\""), Some(f64::INFINITY));
         assert_eq!(value("\"-Infinity\""), Some(f64::NEG_INFINITY));
         assert_eq!((value("\"1.5\""), value("-2e3"), value("7")), (Some(1.5), Some(-2000.0), Some(7.0)));
+        assert_eq!(value("3.680156565527507e+180"), Some(3.680_156_565_527_507e180), "to the last bit");
         for bad in ["\"nan\"", "\"\"", "true", "[]", "NaN"] {
             assert_eq!(value(bad), None, "{bad}");
         }

@@ -279,6 +279,10 @@ pub(crate) struct Stats {
     pub(crate) spans_kept: ByReason,
     /// Spans not kept, by reason.
     pub(crate) spans_unsampled: ByReason,
+    /// Spans that rules in dry run would have kept and no earlier rule kept, by rule.
+    pub(crate) spans_rehearsed: ByReason,
+    /// Of them, those that were kept anyway.
+    pub(crate) spans_rehearsed_kept: ByReason,
     /// Spans whose trace is not decided yet.
     pub(crate) spans_undecided: u64,
     /// Traces decided, by what made it due.
@@ -335,6 +339,12 @@ impl From<PipelineStats> for Stats {
             profiles_accepted: stats.profiles_accepted,
             spans_kept: owned(stats.spans_kept),
             spans_unsampled: owned(stats.spans_unsampled),
+            spans_rehearsed: stats.rehearsed.iter().map(|(rule, dry)| ((*rule).to_owned(), dry.spans)).collect(),
+            spans_rehearsed_kept: stats
+                .rehearsed
+                .iter()
+                .map(|(rule, dry)| ((*rule).to_owned(), dry.spans_kept_anyway))
+                .collect(),
             spans_undecided: stats.spans_undecided,
             traces_decided: owned(stats.traces_decided),
             buffer_bytes: stats.buffer_bytes,

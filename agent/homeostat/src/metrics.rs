@@ -147,6 +147,12 @@ fn data_plane(page: &mut Exposition, stats: &Stats) {
     page.family("homeostat_spans_kept_total", Counter, "Spans kept, by rule.").by("rule", &stats.spans_kept);
     page.family("homeostat_spans_dropped_total", Counter, "Spans not kept by the sampler, by reason.")
         .by("reason", &stats.spans_unsampled);
+    if !stats.spans_rehearsed.is_empty() {
+        let help = "Spans that a sampling rule in dry run would have kept and no earlier rule kept.";
+        page.family("homeostat_spans_dry_run_total", Counter, help).by("rule", &stats.spans_rehearsed);
+        let help = "Of the spans of a rule in dry run, those that a later rule kept anyway.";
+        page.family("homeostat_spans_dry_run_kept_total", Counter, help).by("rule", &stats.spans_rehearsed_kept);
+    }
     page.family("homeostat_spans_undecided", Gauge, "Spans whose trace is not decided yet.")
         .plain(stats.spans_undecided);
     page.family("homeostat_traces_decided_total", Counter, "Traces decided, by what made the decision due.")

@@ -172,6 +172,7 @@ impl Pipeline {
             profiles_accepted: door.profiles.read(),
             spans_kept: sampler.kept.read(),
             spans_unsampled: sampler.unsampled.read(),
+            rehearsed: self.intake.sampler.rehearsed(),
             spans_undecided: waiting.spans,
             traces_undecided: waiting.traces,
             traces_decided: sampler.decided.read(),

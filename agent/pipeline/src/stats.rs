@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use crate::sample::Rehearsed;
+
 /// A closed set of reasons to count by.
 pub(crate) trait Reason: Copy + 'static {
     /// All of them with their names; the position is the counter's.
@@ -196,6 +198,8 @@ pub struct PipelineStats {
     pub spans_kept: BTreeMap<&'static str, u64>,
     /// Accepted spans that were not kept, by reason.
     pub spans_unsampled: BTreeMap<&'static str, u64>,
+    /// What the rules in dry run would have kept that no earlier rule kept.
+    pub rehearsed: BTreeMap<&'static str, Rehearsed>,
     /// Spans whose trace is not decided yet.
     pub spans_undecided: u64,
     /// Traces not decided yet.

@@ -5,9 +5,11 @@
 
 #[cfg(test)]
 #[path = "../../../../tests/fuzz/corpus.rs"]
+#[allow(unreachable_pub, reason = "public in the fuzzer's own crate")]
 mod corpus;
 #[cfg(test)]
 #[path = "../../../../tests/fuzz/targets.rs"]
+#[allow(unreachable_pub, reason = "public in the fuzzer's own crate")]
 mod targets;
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod schema;
 
 mod logs;
 mod metrics;
+mod one_pass;
 mod traces;
 
 pub use crate::wire::WireError;
@@ -18,4 +19,4 @@ pub use logs::{LogsView, ResourceLogsView};
 pub use metrics::{MetricView, MetricsView, ResourceMetricsView};
 pub use schema::{NESTING_MAX, Problem, ViewError};
 pub(crate) use traces::CONTENT;
-pub use traces::{ResourceView, ScopeView, SpanIds, SpanView, TracesView};
+pub use traces::{ResourceView, ScopeSpans, ScopeView, SpanIds, SpanView, TracesView};

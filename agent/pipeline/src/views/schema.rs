@@ -91,6 +91,18 @@ pub(super) fn validate(bytes: &[u8], schema: &'static Schema) -> Result<(), View
     })
 }
 
+/// Whether `bytes` are a message of this shape; for those who ask [`validate`] why not.
+pub(super) fn is_valid(bytes: &[u8], schema: &'static Schema) -> bool {
+    walk(bytes, 0..bytes.len(), schema, 0).is_ok()
+}
+
+impl Schema {
+    /// Whether a field of this number is known.
+    pub(super) fn knows(&self, number: u32) -> bool {
+        self.0.iter().any(|known| known.number == number)
+    }
+}
+
 /// A problem on its way up; the path is gathered from the inside out, so that good messages pay nothing for it.
 struct Fault {
     path: Vec<String>,

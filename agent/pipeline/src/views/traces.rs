@@ -5,21 +5,23 @@
 //! fields of their enclosing message except the spans, so that schema URLs and fields of later protocol versions survive.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use super::common::{KEY_VALUE, RESOURCE, SCOPE, service_of, submessages, text_attribute};
+use super::one_pass;
 use super::schema::{Kind, Schema, ViewError, many, one, validate};
 use crate::wire::{Value, fields};
 
-static STATUS: Schema = Schema(&[one(2, "message", Kind::Text), one(3, "code", Kind::Varint)]);
+pub(super) static STATUS: Schema = Schema(&[one(2, "message", Kind::Text), one(3, "code", Kind::Varint)]);
 
-static EVENT: Schema = Schema(&[
+pub(super) static EVENT: Schema = Schema(&[
     one(1, "time_unix_nano", Kind::Fixed64),
     one(2, "name", Kind::Text),
     many(3, "attributes", Kind::Message(&KEY_VALUE)),
     one(4, "dropped_attributes_count", Kind::Varint),
 ]);
 
-static LINK: Schema = Schema(&[
+pub(super) static LINK: Schema = Schema(&[
     one(1, "trace_id", Kind::Bytes),
     one(2, "span_id", Kind::Bytes),
     one(3, "trace_state", Kind::Text),
@@ -28,7 +30,7 @@ static LINK: Schema = Schema(&[
     one(6, "flags", Kind::Fixed32),
 ]);
 
-static SPAN: Schema = Schema(&[
+pub(super) static SPAN: Schema = Schema(&[
     one(1, "trace_id", Kind::Bytes),
     one(2, "span_id", Kind::Bytes),
     one(3, "trace_state", Kind::Text),
@@ -47,13 +49,13 @@ static SPAN: Schema = Schema(&[
     one(16, "flags", Kind::Fixed32),
 ]);
 
-static SCOPE_SPANS: Schema = Schema(&[
+pub(super) static SCOPE_SPANS: Schema = Schema(&[
     one(1, "scope", Kind::Message(&SCOPE)),
     many(2, "spans", Kind::Message(&SPAN)),
     one(3, "schema_url", Kind::Text),
 ]);
 
-static RESOURCE_SPANS: Schema = Schema(&[
+pub(super) static RESOURCE_SPANS: Schema = Schema(&[
     one(1, "resource", Kind::Message(&RESOURCE)),
     many(2, "scope_spans", Kind::Message(&SCOPE_SPANS)),
     one(3, "schema_url", Kind::Text),
@@ -64,20 +66,81 @@ static EXPORT: Schema = Schema(&[many(1, "resource_spans", Kind::Message(&RESOUR
 /// The field of `ResourceSpans` and of `ScopeSpans` that is not part of the head.
 pub(crate) const CONTENT: u32 = 2;
 
-/// A validated `ExportTraceServiceRequest`.
-#[derive(Clone, Copy, Debug)]
-pub struct TracesView<'a>(&'a [u8]);
+/// A validated `ExportTraceServiceRequest`, with its spans read.
+#[derive(Clone, Debug)]
+pub struct TracesView<'a> {
+    raw: &'a [u8],
+    scopes: Vec<ScopeSpans<'a>>,
+    spans: Vec<SpanView<'a>>,
+}
+
+/// A `ScopeSpans` message with the resource it belongs to.
+#[derive(Clone, Debug)]
+pub struct ScopeSpans<'a> {
+    /// What the spans are of.
+    pub resource: ResourceView<'a>,
+    /// What recorded them.
+    pub scope: ScopeView<'a>,
+    /// Which of the request's spans they are.
+    spans: Range<usize>,
+}
+
+impl<'a> ScopeSpans<'a> {
+    pub(super) fn new(resource: ResourceView<'a>, scope: ScopeView<'a>, spans: Range<usize>) -> ScopeSpans<'a> {
+        ScopeSpans { resource, scope, spans }
+    }
+}
 
 impl<'a> TracesView<'a> {
-    /// Checks the whole message once; everything after this is infallible.
+    /// Checks the whole message once and reads its spans on the way.
     pub fn parse(bytes: &'a [u8]) -> Result<TracesView<'a>, ViewError> {
+        match one_pass::read(bytes) {
+            Some(view) => Ok(view),
+            None => TracesView::parse_by_schema(bytes),
+        }
+    }
+
+    pub(super) fn new(raw: &'a [u8], scopes: Vec<ScopeSpans<'a>>, spans: Vec<SpanView<'a>>) -> TracesView<'a> {
+        TracesView { raw, scopes, spans }
+    }
+
+    /// The same by the tables, slower: it reads everything, and knows where a fault is.
+    fn parse_by_schema(bytes: &'a [u8]) -> Result<TracesView<'a>, ViewError> {
         validate(bytes, &EXPORT)?;
-        Ok(TracesView(bytes))
+        let mut view = TracesView { raw: bytes, scopes: Vec::new(), spans: Vec::new() };
+        for resource in submessages(bytes, 1).map(|raw| ResourceView { raw }) {
+            for scope in resource.scopes() {
+                let first = view.spans.len();
+                view.spans.extend(scope.spans());
+                view.scopes.push(ScopeSpans { resource, scope, spans: first..view.spans.len() });
+            }
+        }
+        Ok(view)
     }
 
     /// The `ResourceSpans` in order.
-    pub fn resources(self) -> impl Iterator<Item = ResourceView<'a>> {
-        submessages(self.0, 1).map(|raw| ResourceView { raw })
+    pub fn resources(&self) -> impl Iterator<Item = ResourceView<'a>> {
+        submessages(self.raw, 1).map(|raw| ResourceView { raw })
+    }
+
+    /// All `ScopeSpans` in order.
+    pub fn scopes(&self) -> &[ScopeSpans<'a>] {
+        &self.scopes
+    }
+
+    /// The spans of one of [`Self::scopes`].
+    pub fn spans(&self, scope: &ScopeSpans<'a>) -> &[SpanView<'a>] {
+        &self.spans[scope.spans.clone()]
+    }
+
+    /// How many spans there are.
+    pub fn len(&self) -> usize {
+        self.spans.len()
+    }
+
+    /// Whether there is no span.
+    pub fn is_empty(&self) -> bool {
+        self.spans.is_empty()
     }
 }
 
@@ -186,7 +249,7 @@ impl<'a> SpanView<'a> {
         span
     }
 
-    fn read_status(&mut self, status: &[u8]) {
+    pub(super) fn read_status(&mut self, status: &[u8]) {
         for field in fields(status) {
             if let (3, Value::Varint(code)) = (field.number, field.value) {
                 self.status_code = code as i32;

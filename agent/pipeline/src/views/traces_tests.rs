@@ -86,7 +86,9 @@ proptest! {
     #[test]
     fn the_view_agrees_with_the_generated_decoder(request in request()) {
         let bytes = request.encode_to_vec();
+        prop_assert!(one_pass::read(&bytes).is_some(), "what an encoder writes is read in one pass");
         let view = TracesView::parse(&bytes).unwrap();
+        prop_assert_eq!(view.len(), view.scopes().iter().map(|scope| view.spans(scope).len()).sum::<usize>());
         prop_assert_eq!(view.resources().count(), request.resource_spans.len());
         for (seen, sent) in view.resources().zip(&request.resource_spans) {
             let rest = ResourceSpans { scope_spans: vec![], ..sent.clone() };
@@ -114,6 +116,10 @@ proptest! {
         if cut % 4 == 0 { bytes.truncate(cut % (bytes.len() + 1)); }
         let (seen, decoded) = (TracesView::parse(&bytes), ExportTraceServiceRequest::decode(&*bytes));
         prop_assert_eq!(seen.is_ok(), decoded.is_ok(), "{:?} against {:?}", seen.err(), decoded.err());
+        if let Some(quick) = one_pass::read(&bytes) {
+            let slow = TracesView::parse_by_schema(&bytes).unwrap();
+            prop_assert_eq!(format!("{quick:?}"), format!("{slow:?}"));
+        }
     }
 
     /// Scenario: arbitrary bytes.

@@ -15,9 +15,11 @@ use homeostat_core::{SamplingPlan, Timestamp};
 use crate::aggregate::{Aggregates, Counted, Service, utilization};
 use crate::clock::Clock;
 use crate::config::{Limits, PipelineConfig, Telemetry};
-use crate::export::{ExporterError, Outlet};
+use crate::export::Outlet;
+use crate::pipeline::StartError;
 use crate::sample::{Origin, Sampler};
 use crate::stats::{DoorCounters, Refused};
+use crate::store::Store;
 use crate::views::{LogsView, MetricsView, ResourceView, ScopeView, TracesView};
 
 /// Why a request is refused as a whole. Each protocol has its own error for each.
@@ -54,7 +56,7 @@ impl fmt::Display for Refusal {
             Refusal::TooLarge { limit } => {
                 write!(f, "request exceeds the limit of {limit} bytes, before or after inflation; send smaller batches")
             }
-            Refusal::Overload(what) => write!(f, "{what} full, try again later"),
+            Refusal::Overload(what) => write!(f, "{what}, try again later"),
             Refusal::Timeout => f.write_str("the request body did not arrive in time"),
         }
     }
@@ -83,7 +85,7 @@ pub(crate) struct Intake {
 }
 
 impl Intake {
-    pub(crate) fn new(config: &PipelineConfig, plan: SamplingPlan) -> Result<Intake, ExporterError> {
+    pub(crate) fn new(config: &PipelineConfig, plan: SamplingPlan) -> Result<Intake, StartError> {
         Ok(Intake {
             clock: Clock::start(),
             limits: config.limits,
@@ -99,8 +101,9 @@ impl Intake {
     /// Takes in one request of `kind`, or refuses it as a whole and changes nothing.
     pub(crate) fn take(&self, kind: Telemetry, body: &Bytes) -> Result<Accepted, Refusal> {
         if !self.outlet.has_room(kind) {
-            return Err(Refusal::Overload("export queue"));
+            return Err(Refusal::Overload("export queue full"));
         }
+        let _working = self.outlet.store().map(Store::working);
         match kind {
             Telemetry::Traces => self.traces(self.clock.now(), body),
             Telemetry::Metrics => self.metrics(body),
@@ -113,6 +116,7 @@ impl Intake {
         let now = self.clock.now();
         self.sampler.sweep(now, &self.plan.load(), &mut self.outlet.at(now));
         self.outlet.flush_due(now);
+        self.outlet.tend(now, self.sampler.oldest().unwrap_or(now));
     }
 
     /// Decides everything and sends it.
@@ -199,6 +203,6 @@ impl Intake {
     }
 }
 
-fn origin(service: &Arc<Service>, resource: ResourceView<'_>, scope: ScopeView<'_>) -> Origin {
+pub(crate) fn origin(service: &Arc<Service>, resource: ResourceView<'_>, scope: ScopeView<'_>) -> Origin {
     Origin { service: service.clone(), resource: resource.head().into_owned(), scope: scope.head().into_owned() }
 }

@@ -13,6 +13,7 @@ mod pipeline;
 
 mod receive;
 
+mod durable;
 mod intake;
 
 pub mod views;
@@ -22,6 +23,7 @@ mod aggregate;
 pub mod sample;
 
 mod export;
+mod store;
 
 mod clock;
 mod generations;
@@ -30,9 +32,11 @@ mod wire;
 
 pub use aggregate::{AggregateReport, DurationSummary, EdgeReport, OVERFLOW, OperationReport, ServiceReport};
 pub use config::{
-    BufferConfig, Cardinality, ExportProtocol, ExportSignals, ExporterConfig, Limits, PipelineConfig, Telemetry,
+    BufferConfig, Cardinality, Durability, ExportProtocol, ExportSignals, ExporterConfig, Limits, PipelineConfig,
+    Telemetry,
 };
 pub use export::ExporterError;
 pub use intake::{Accepted, Refusal};
 pub use pipeline::{Pipeline, StartError};
-pub use stats::{Due, ExporterStats, Lost, PipelineStats, Refused, Rule, Unsampled};
+pub use stats::{CircuitState, Due, ExporterStats, Lost, PipelineStats, Refused, Rule, StoreStats, Unsampled};
+pub use store::StoreError;

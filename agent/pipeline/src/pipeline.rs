@@ -21,6 +21,7 @@ use crate::export::ExporterError;
 use crate::intake::{Accepted, Intake, Refusal};
 use crate::receive::{Door, GrpcDoor, HttpDoor, Listener};
 use crate::stats::PipelineStats;
+use crate::store::StoreError;
 
 /// How often due decisions and batches are looked for; a tenth of a second adds little to lags of seconds.
 const SWEEP_INTERVAL: Duration = Duration::from_millis(100);
@@ -41,6 +42,9 @@ pub enum StartError {
     /// An exporter's configuration is unusable.
     #[error(transparent)]
     Exporter(#[from] ExporterError),
+    /// The durable log cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 fn advice(error: &io::Error) -> &'static str {
@@ -77,9 +81,11 @@ impl Pipeline {
             doors: JoinSet::new(),
             background: JoinSet::new(),
         };
+        if let Some(leftover) = intake.outlet.spawn(&mut pipeline.background) {
+            intake.recover(leftover).await;
+        }
         pipeline.open(grpc, GrpcDoor(intake.clone()));
         pipeline.open(http, HttpDoor(intake.clone()));
-        intake.outlet.spawn(&mut pipeline.background);
         pipeline.background.spawn(sweep(intake));
         Ok(pipeline)
     }
@@ -104,9 +110,10 @@ impl Pipeline {
         self.intake.plan.load_full()
     }
 
-    /// Takes in a request made inside this process, such as spans of kernel facts, as if it had come through a door.
+    /// Takes in a request made inside this process, such as spans of kernel facts, as if it had come through a door. There is
+    /// nobody to wait for the disk: with `durability: disk`, spans that are not decided yet are lost in a crash.
     pub fn ingest(&self, kind: Telemetry, request: &Bytes) -> Result<Accepted, Refusal> {
-        let taken = self.intake.take(kind, request);
+        let taken = self.intake.take_unasked(kind, request);
         self.intake.counters.requests.add(1);
         if let Err(refusal) = &taken {
             self.intake.counters.refused.add(refusal.reason(), 1);
@@ -152,6 +159,7 @@ impl Pipeline {
             traces_decided: sampler.decided.read(),
             buffer_bytes: waiting.bytes,
             exporters: self.intake.outlet.stats(),
+            store: self.intake.outlet.store_stats(),
         }
     }
 
@@ -169,7 +177,7 @@ impl Pipeline {
         self.intake.drain();
         drop(timeout_at(deadline, self.intake.outlet.drained()).await);
         self.background.shutdown().await;
-        self.intake.outlet.abandon();
+        self.intake.outlet.close(self.intake.clock.now()).await;
         self.stats()
     }
 

@@ -115,6 +115,16 @@ impl Sampler {
         }
     }
 
+    /// Takes over a decision of a former life: further spans of the trace follow it.
+    pub(crate) fn remember(&self, now: Timestamp, trace: [u8; 16], rule: Rule, threshold: Threshold) {
+        self.shard(trace).remember(now, trace, Decision::Keep { rule, threshold });
+    }
+
+    /// When the oldest trace that waits for its decision began.
+    pub(crate) fn oldest(&self) -> Option<Timestamp> {
+        self.shards.iter().filter_map(|shard| lock(shard).oldest()).min()
+    }
+
     pub(crate) fn counters(&self) -> &Counters {
         &self.counters
     }

@@ -15,8 +15,8 @@
 
 mod kept;
 mod ledger;
-mod recovery;
 mod record;
+mod recovery;
 mod repeats;
 mod segment;
 mod tend;
@@ -36,9 +36,9 @@ use thiserror::Error;
 use tokio::sync::oneshot;
 
 pub(crate) use kept::{ExporterId, KeptRecord, Run};
-pub(crate) use recovery::{Leftover, SpanKey};
-pub(crate) use repeats::{Repeat, RequestKey, Repeats};
-pub(crate) use tend::Tending;
+pub(crate) use recovery::{Leftover, Settled, SpanKey};
+pub(crate) use repeats::{Repeat, Repeats, RequestKey};
+pub(crate) use tend::{BatchState, Tending};
 
 use crate::config::Telemetry;
 use crate::stats::{Counter, StoreStats};
@@ -159,17 +159,18 @@ impl Inner {
         let mut inbox = self.inbox.lock().unwrap_or_else(PoisonError::into_inner);
         if self.is_failing() {
             let waits = |inbox: &mut Inbox| !inbox.is_closing;
-            inbox = self.arrived.wait_timeout_while(inbox, RETRY_PAUSE, waits).unwrap_or_else(PoisonError::into_inner).0;
+            inbox =
+                self.arrived.wait_timeout_while(inbox, RETRY_PAUSE, waits).unwrap_or_else(PoisonError::into_inner).0;
         } else {
             let waits = |inbox: &mut Inbox| inbox.entries.is_empty() && !inbox.is_closing;
             inbox = self.arrived.wait_while(inbox, waits).unwrap_or_else(PoisonError::into_inner);
         }
         let mut bytes = 0;
-        let fits = |entry: &Entry| {
+        let fits = |entry: &&Entry| {
             bytes += if let Entry::Append(append) = entry { append.body.len() } else { 0 };
             bytes <= ROUND_BYTES_MAX
         };
-        let count = inbox.entries.iter().take_while(|entry| fits(entry)).count().max(1).min(inbox.entries.len());
+        let count = inbox.entries.iter().take_while(fits).count().max(1).min(inbox.entries.len());
         let rest = inbox.entries.split_off(count);
         let round = std::mem::replace(&mut inbox.entries, rest);
         (round, inbox.is_closing && inbox.entries.is_empty())
@@ -243,8 +244,7 @@ impl Store {
             counters: Counters::default(),
         });
         let leftover = Leftover::read(&inner)?;
-        let store =
-            Store { inner, thread: Mutex::new(None), repeats: Repeats::default(), tending: Mutex::default() };
+        let store = Store { inner, thread: Mutex::new(None), repeats: Repeats::default(), tending: Mutex::default() };
         Ok((store, leftover))
     }
 
@@ -338,7 +338,6 @@ impl Store {
         if let Some(thread) = thread {
             drop(thread.join());
         }
-        self.sweep_delivered();
     }
 
     pub(crate) fn stats(&self) -> StoreStats {

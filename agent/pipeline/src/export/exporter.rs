@@ -13,12 +13,14 @@ use thiserror::Error;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::breaker::Breaker;
 use super::grpc::GrpcTransport;
 use super::http::HttpTransport;
-use super::queue::{Item, Queue};
-use super::retry::{Attempt, Retry};
+use super::queue::{Item, Next, Queue, Queued};
+use super::retry::{Attempt, Patience, Retry};
 use crate::config::{BufferConfig, ExportProtocol, ExportSignals, ExporterConfig, Telemetry};
 use crate::stats::{Counter, ExporterStats, Lost, Tally};
+use crate::store::{ExporterId, KeptRecord, Leftover};
 use crate::wire::{Value, fields};
 
 /// Sends that run beside each other: enough to hide one round trip, few enough to stay gentle.
@@ -79,13 +81,18 @@ pub(super) struct Exporter {
     signals: ExportSignals,
     queue: Queue,
     transport: Transport,
+    breaker: Breaker,
     retry: Retry,
     timeout: Duration,
     counters: Counters,
 }
 
 impl Exporter {
-    pub(super) fn new(config: &ExporterConfig, buffer: BufferConfig) -> Result<Exporter, ExporterError> {
+    pub(super) fn new(
+        config: &ExporterConfig,
+        buffer: BufferConfig,
+        patience: Patience,
+    ) -> Result<Exporter, ExporterError> {
         let destination =
             destination(config).map_err(|problem| ExporterError { name: config.name.clone(), problem })?;
         let transport = match config.protocol {
@@ -95,9 +102,10 @@ impl Exporter {
         Ok(Exporter {
             name: config.name.clone(),
             signals: config.signals,
-            queue: Queue::new(buffer.queue_bytes_max),
+            queue: Queue::new(ExporterId::of(&config.name), buffer.queue_bytes_max),
             transport,
-            retry: Retry::new(buffer),
+            breaker: Breaker::new(),
+            retry: Retry::new(buffer, patience),
             timeout: Duration::from_millis(buffer.export_timeout.0),
             counters: Counters::default(),
         })
@@ -107,15 +115,31 @@ impl Exporter {
         self.signals.includes(kind)
     }
 
+    /// Whether it receives everything that `other` does.
+    pub(super) fn covers(&self, other: &Exporter) -> bool {
+        Telemetry::ALL.into_iter().all(|kind| self.wants(kind) || !other.wants(kind))
+    }
+
     pub(super) fn has_room(&self) -> bool {
         self.queue.has_room()
     }
 
     /// Queues a request, or counts it as dropped when there is no room.
-    pub(super) fn send(&self, kind: Telemetry, bytes: Bytes, items: u64) {
-        if let Err(item) = self.queue.push(Item { kind, bytes, items }) {
+    pub(super) fn send(&self, item: Item) {
+        if let Err(item) = self.queue.push(item) {
             self.counters.dropped.add(Lost::QueueFull, item.items);
         }
+    }
+
+    /// Queues a request that is on disk.
+    pub(super) fn send_record(&self, record: KeptRecord, bytes: Bytes) {
+        self.queue.push_record(record, bytes);
+    }
+
+    /// Queues what a former life did not deliver.
+    pub(super) fn resume(&self, leftover: &Leftover) {
+        let wants = |kind| self.wants(kind);
+        leftover.unsent(ExporterId::of(&self.name), wants, |record| self.queue.push_left(record));
     }
 
     /// Starts the senders.
@@ -125,11 +149,38 @@ impl Exporter {
             tasks.spawn(async move {
                 let mut stream = Seed(sender).stream("pipeline/retry");
                 loop {
-                    let item = exporter.queue.next().await;
-                    exporter.deliver(&item, &mut stream).await;
-                    exporter.queue.settle(&item);
+                    match exporter.queue.next().await {
+                        Next::Queued(queued) => exporter.take(&queued, &mut stream).await,
+                        Next::Damaged(items) => exporter.counters.dropped.add(Lost::Damaged, items),
+                    }
                 }
             });
+        }
+    }
+
+    async fn take(&self, queued: &Queued, stream: &mut homeostat_core::Stream) {
+        match queued.load().await {
+            Some(item) => self.deliver(&item, stream).await,
+            None => self.counters.dropped.add(Lost::Damaged, queued.items),
+        }
+        self.queue.settle(queued);
+    }
+
+    /// Bytes waiting or being sent.
+    pub(super) fn queue_bytes(&self) -> u64 {
+        self.queue.bytes()
+    }
+
+    /// Gives up about `bytes` of the oldest that waits.
+    pub(super) fn shed(&self, bytes: u64) {
+        let items = self.queue.shed(bytes);
+        if items > 0 {
+            self.counters.dropped.add(Lost::QueueFull, items);
+            tracing::warn!(
+                exporter = self.name,
+                items,
+                "the delivery log is full and this exporter lags behind others"
+            );
         }
     }
 
@@ -151,6 +202,8 @@ impl Exporter {
             items_dropped: self.counters.dropped.read(),
             items_queued: self.queue.items(),
             queue_bytes: self.queue.bytes(),
+            circuit: self.breaker.state(),
+            circuit_opened: self.breaker.opened(),
         }
     }
 
@@ -158,13 +211,28 @@ impl Exporter {
     async fn deliver(&self, item: &Item, stream: &mut homeostat_core::Stream) {
         let first = Instant::now();
         for failures in 0_u32.. {
+            self.breaker.enter().await;
             let (why, after) = match self.attempt(item).await {
-                Attempt::Accepted { rejected } => return self.accepted(item, rejected),
-                Attempt::Refused(why) => return self.drop(item, Lost::Refused, &why),
                 Attempt::Failed { why, after } => (why, after),
+                Attempt::Accepted { rejected } => {
+                    self.breaker.succeed();
+                    return self.accepted(item, rejected);
+                }
+                Attempt::Refused(why) => {
+                    self.breaker.succeed();
+                    return self.drop(item, Lost::Refused, &why);
+                }
             };
             self.counters.failures.add(1);
-            let Some(pause) = self.retry.pause(failures, first.elapsed(), after, stream) else {
+            let pause = self.retry.pause(failures, first.elapsed(), after, stream);
+            if self.breaker.fail(pause.unwrap_or_default()) {
+                tracing::warn!(
+                    exporter = self.name,
+                    why,
+                    "the destination does not answer; one request at a time will try it"
+                );
+            }
+            let Some(pause) = pause else {
                 return self.drop(item, Lost::GaveUp, &why);
             };
             tracing::debug!(
@@ -268,7 +336,9 @@ mod tests {
         for bad in ["", "localhost", "ftp://a:1", "http://:1", "http://a:1?x=y", "a b:1"] {
             assert_eq!(prefix(bad), Err(ExporterProblem::Endpoint(bad.into())), "{bad}");
         }
-        let error = Exporter::new(&config("https://a:4317"), BufferConfig::default()).unwrap_err().to_string();
+        let error = Exporter::new(&config("https://a:4317"), BufferConfig::default(), Patience::Bounded)
+            .unwrap_err()
+            .to_string();
         assert!(error.starts_with("exporter `out`: endpoint `https://a:4317`: TLS is not supported yet"), "{error}");
         let header = ExporterConfig { headers: vec![("a".into(), "b\r\nc".into())], ..config("a:1") };
         assert_eq!(destination(&header).err(), Some(ExporterProblem::Header("a".into())));

@@ -24,6 +24,15 @@ pub(super) enum Attempt {
     Failed { why: String, after: Option<Duration> },
 }
 
+/// Whether an export is ever given up because its destination does not answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// After the configured time: memory is short.
+    Bounded,
+    /// Never: the log is bounded instead.
+    Endless,
+}
+
 /// The bounds of trying.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Retry {
@@ -33,8 +42,12 @@ pub(super) struct Retry {
 }
 
 impl Retry {
-    pub(super) fn new(config: BufferConfig) -> Retry {
-        Retry { initial: config.retry_initial, max: config.retry_max, give_up: config.retry_give_up }
+    pub(super) fn new(config: BufferConfig, patience: Patience) -> Retry {
+        let give_up = match patience {
+            Patience::Bounded => config.retry_give_up,
+            Patience::Endless => Millis(u64::MAX),
+        };
+        Retry { initial: config.retry_initial, max: config.retry_max, give_up }
     }
 
     /// The pause after failure number `failures` (from zero), `elapsed` after the first attempt; `None`: give up.

@@ -32,7 +32,7 @@ impl<'a> Reserved<'a> {
         let before = self.intake.in_flight.fetch_add(bytes, Relaxed);
         self.bytes += bytes;
         if before + bytes > self.intake.limits.in_flight_bytes_max {
-            return Err(Refusal::Overload("receive memory"));
+            return Err(Refusal::Overload("receive memory full"));
         }
         Ok(())
     }

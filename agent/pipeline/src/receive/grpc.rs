@@ -66,7 +66,7 @@ impl GrpcDoor {
                 ));
             }
         };
-        self.0.take(kind, &message)
+        self.0.receive(kind, &message).await
     }
 
     fn status(&self, refusal: &Refusal) -> Status {

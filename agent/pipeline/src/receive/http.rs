@@ -71,7 +71,7 @@ impl HttpDoor {
         if format == Format::Json {
             bytes = json::to_protobuf(kind, &bytes)?;
         }
-        self.0.take(kind, &bytes)
+        self.0.receive(kind, &bytes).await
     }
 
     fn refuse(&self, format: Format, refusal: &Refusal) -> Response<Answer> {

@@ -101,6 +101,22 @@ impl Shard {
         Waiting { bytes: self.bytes as u64, spans: self.spans as u64, traces: self.traces.len() as u64 }
     }
 
+    /// When its oldest trace began.
+    pub(super) fn oldest(&mut self) -> Option<Timestamp> {
+        while let Some((at, id, number)) = self.by_age.front() {
+            if self.traces.get(id).is_some_and(|trace| trace.number == *number) {
+                return Some(*at);
+            }
+            self.by_age.pop_front();
+        }
+        None
+    }
+
+    /// Takes over a decision.
+    pub(super) fn remember(&mut self, now: Timestamp, id: TraceId, decision: Decision) {
+        self.decisions.insert(now, id, decision);
+    }
+
     /// Takes a span; releases what it decides.
     pub(super) fn offer(
         &mut self,

@@ -183,12 +183,12 @@ impl Run {
         self.records == 0
     }
 
-    /// Settles every record in it without sending: they are damaged, or shed.
-    pub(crate) fn give_up(&mut self, exporter: ExporterId) {
+    /// Settles every record in it without sending: they are damaged. Returns how many they were.
+    pub(crate) fn give_up(&mut self, exporter: ExporterId) -> u64 {
         for number in self.number..self.number + self.records {
             self.segment.mark(exporter, number);
         }
         self.segment.outstanding.fetch_sub(self.records, Relaxed);
-        self.records = 0;
+        std::mem::take(&mut self.records)
     }
 }

@@ -119,12 +119,16 @@ impl Leftover {
     }
 
     /// Every record that `exporter` has neither delivered nor given up, oldest first.
-    pub(crate) fn unsent(&self, exporter: ExporterId, wants: impl Fn(Telemetry) -> bool, mut take: impl FnMut(KeptRecord)) {
+    pub(crate) fn unsent(
+        &self,
+        exporter: ExporterId,
+        wants: impl Fn(Telemetry) -> bool,
+        mut take: impl FnMut(KeptRecord),
+    ) {
         for left in &self.kept {
             let marks = left.segment.marks();
-            let is_due = |located: &&Located| {
-                wants(located.head.kind) && !marks.contains(&(exporter, located.head.number))
-            };
+            let is_due =
+                |located: &&Located| wants(located.head.kind) && !marks.contains(&(exporter, located.head.number));
             for located in left.records.iter().filter(is_due) {
                 let record = KeptRecord { segment: left.segment.clone(), located: *located };
                 record.expect(1);

@@ -61,6 +61,16 @@ struct Known {
     in_progress: HashMap<RequestKey, Outcome>,
 }
 
+impl Known {
+    fn remember(&mut self, now: Timestamp, key: RequestKey) {
+        if self.young.len() >= REMEMBERED_MAX / 2 || now.since(self.turned) >= REMEMBERED {
+            self.turned = now;
+            self.old = std::mem::take(&mut self.young);
+        }
+        self.young.insert(key);
+    }
+}
+
 /// Requests whose senders do not know what came of them.
 #[derive(Debug, Default)]
 pub(crate) struct Repeats(Mutex<Known>);
@@ -82,22 +92,27 @@ impl Repeats {
 
     /// It is in the log, and its sender may not know.
     pub(crate) fn remember(&self, now: Timestamp, key: RequestKey) {
+        self.lock().remember(now, key);
+    }
+
+    /// Its sender went away before the answer. What is in progress is bounded by the requests that are in memory at once.
+    pub(crate) fn abandon(&self, now: Timestamp, key: RequestKey, outcome: Outcome) {
         let mut known = self.lock();
-        if known.young.len() >= REMEMBERED_MAX / 2 || now.since(known.turned) >= REMEMBERED {
-            known.turned = now;
-            known.old = std::mem::take(&mut known.young);
+        let result = outcome.borrow().clone();
+        match result {
+            None => drop(known.in_progress.insert(key, outcome)),
+            Some(Ok(_)) => known.remember(now, key),
+            Some(Err(_)) => {}
         }
-        known.young.insert(key);
     }
 
-    /// Its sender went away before the answer. Bounded by the requests that are in memory at once.
-    pub(crate) fn abandon(&self, key: RequestKey, outcome: Outcome) {
-        self.lock().in_progress.insert(key, outcome);
-    }
-
-    /// The work on a request ended; tells whether its sender was gone.
-    pub(crate) fn end(&self, key: &RequestKey) -> bool {
-        self.lock().in_progress.remove(key).is_some()
+    /// The outcome of a request is known; to be called after it was told.
+    pub(crate) fn end(&self, now: Timestamp, key: RequestKey) {
+        let mut known = self.lock();
+        let outcome = known.in_progress.remove(&key);
+        if outcome.is_some_and(|outcome| matches!(*outcome.borrow(), Some(Ok(_)))) {
+            known.remember(now, key);
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Known> {
@@ -136,7 +151,8 @@ mod tests {
         }
         assert!(repeats.find(&traces).is_some() && repeats.find(&logs).is_none());
         for turn in [1, 2] {
-            repeats.remember(Timestamp(1) + Millis(turn * REMEMBERED.0), RequestKey::of(Telemetry::Logs, &[turn as u8]));
+            repeats
+                .remember(Timestamp(1) + Millis(turn * REMEMBERED.0), RequestKey::of(Telemetry::Logs, &[turn as u8]));
         }
         assert!(repeats.find(&traces).is_none());
     }

@@ -93,7 +93,7 @@ impl Store {
     }
 
     /// Drops kept segments that nobody needs.
-    pub(super) fn sweep_delivered(&self) {
+    pub(crate) fn sweep_delivered(&self) {
         let delivered = self.inner.ledger().take_delivered();
         for first in delivered {
             // In this order: marks without a segment are nothing, a segment without marks would be sent again.

@@ -102,9 +102,11 @@ impl Writer {
         if is_ageing {
             Stream::ALL.into_iter().for_each(|stream| self.seal(stream));
         }
+        // Where something failed, the dropped channel says so.
         if !self.inner.is_failing() {
-            // Nobody may wait any more.
-            syncs.into_iter().for_each(|waiting| drop(waiting.send(())));
+            for waiting in syncs {
+                let _gone = waiting.send(());
+            }
         }
     }
 
@@ -112,7 +114,8 @@ impl Writer {
     fn write(&mut self, append: Append) -> Result<Written, (Append, io::Error)> {
         let (stream, slot) = (append.stream, append.stream as usize);
         let head = Head::of(append.kind, append.items, self.next[slot], &append.body);
-        let is_full = |open: &Open| open.bytes + head.record_bytes() > SEGMENT_BYTES_MAX && open.bytes > HEAD_BYTES as u64;
+        let is_full =
+            |open: &Open| open.bytes + head.record_bytes() > SEGMENT_BYTES_MAX && open.bytes > HEAD_BYTES as u64;
         if self.open[slot].as_ref().is_some_and(is_full) {
             self.seal(stream);
         }
@@ -197,9 +200,11 @@ impl Writer {
     fn publish(&mut self, record: Written) {
         let Written { append, first, located } = record;
         let slot = append.stream as usize;
-        if self.broken[slot] && let Some(done) = append.done {
+        if self.broken[slot]
+            && let Some(done) = append.done
+        {
             self.inner.written(append.body.len());
-            drop(done.send(Err(Unwritten::Disk)));
+            let _gone = done.send(Err(Unwritten::Disk));
             return;
         }
         let bytes = located.head.record_bytes();
@@ -218,7 +223,7 @@ impl Writer {
         }
         self.inner.written(append.body.len());
         if let Some(done) = append.done {
-            drop(done.send(Ok(Ticket { segment: first })));
+            let _gone = done.send(Ok(Ticket { segment: first }));
         }
     }
 
@@ -240,7 +245,7 @@ impl Writer {
         match append.done.take() {
             Some(done) => {
                 self.inner.written(append.body.len());
-                drop(done.send(Err(Unwritten::Disk)));
+                let _gone = done.send(Err(Unwritten::Disk));
             }
             None => self.held.push(append),
         }

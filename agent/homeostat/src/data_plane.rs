@@ -5,21 +5,25 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use homeostat_core::{Observation, SamplingPlan, Timestamp};
 use homeostat_pipeline::{
-    AggregateReport, ExportProtocol, ExportSignals, ExporterConfig, ExporterStats, Pipeline, PipelineConfig,
-    PipelineStats,
+    AggregateReport, BufferConfig, ExportProtocol, ExportSignals, ExporterConfig, ExporterStats, Pipeline,
+    PipelineConfig, PipelineStats, StoreStats,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::manifest::{ExporterSpec, Manifest, Protocol, TelemetryKind};
+use crate::manifest::{Durability, ExporterSpec, Manifest, Protocol, TelemetryKind};
 
 /// Time for what is on its way when the agent stops: together with the loop's draining below the ten seconds that container
 /// runtimes grant.
 const SHUTDOWN_WITHIN: Duration = Duration::from_secs(4);
+
+/// Where the durable log lies in the state directory.
+const LOG_FOLDER: &str = "delivery";
 
 /// The running data plane.
 ///
@@ -34,11 +38,23 @@ impl DataPlane {
     pub(crate) async fn start(
         manifest: &Manifest,
         plan: SamplingPlan,
+        state_dir: &Path,
     ) -> Result<DataPlane, homeostat_pipeline::StartError> {
         let config = PipelineConfig {
             grpc: manifest.doors.otlp_grpc,
             http: manifest.doors.otlp_http,
             exporters: manifest.exporters.iter().map(exporter).collect(),
+            durability: match manifest.delivery.durability {
+                Durability::Memory => homeostat_pipeline::Durability::Memory,
+                Durability::Disk => homeostat_pipeline::Durability::Disk {
+                    dir: state_dir.join(LOG_FOLDER),
+                    bytes_max: manifest.delivery.disk_bytes_max,
+                },
+            },
+            buffer: BufferConfig {
+                queue_bytes_max: usize::try_from(manifest.delivery.queue_bytes_max).unwrap_or(usize::MAX),
+                ..BufferConfig::default()
+            },
             ..PipelineConfig::default()
         };
         let pipeline = Pipeline::start(config, plan).await?;
@@ -230,6 +246,30 @@ pub(crate) struct Stats {
     pub(crate) buffer_bytes: u64,
     /// Per destination.
     pub(crate) exporters: Vec<Exported>,
+    /// The durable log, with `durability: disk`.
+    #[serde(default)]
+    pub(crate) log: Option<DeliveryLog>,
+}
+
+/// The durable log.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct DeliveryLog {
+    /// Bytes in it.
+    pub(crate) bytes: u64,
+    /// Bytes it may have.
+    pub(crate) bytes_max: u64,
+    /// Whether it cannot be written at present.
+    pub(crate) is_failing: bool,
+    /// Writes that failed.
+    pub(crate) write_failures: u64,
+    /// Damaged records that were skipped, at least.
+    pub(crate) records_lost: u64,
+    /// Their bytes.
+    pub(crate) bytes_lost: u64,
+    /// Undecided spans of a former life that went back to the sampler.
+    pub(crate) spans_recovered: u64,
+    /// Requests that were recognised as sent again.
+    pub(crate) requests_repeated: u64,
 }
 
 /// What one exporter has done.
@@ -247,6 +287,12 @@ pub(crate) struct Exported {
     pub(crate) items_queued: u64,
     /// Its bytes.
     pub(crate) queue_bytes: u64,
+    /// Whether the destination is tried: `closed`, `open` or `half_open`.
+    #[serde(default)]
+    pub(crate) circuit: String,
+    /// How often the destination was found down.
+    #[serde(default)]
+    pub(crate) circuit_opened: u64,
 }
 
 impl From<PipelineStats> for Stats {
@@ -265,7 +311,21 @@ impl From<PipelineStats> for Stats {
             traces_decided: owned(stats.traces_decided),
             buffer_bytes: stats.buffer_bytes,
             exporters: stats.exporters.into_iter().map(exported).collect(),
+            log: stats.store.map(delivery_log),
         }
+    }
+}
+
+fn delivery_log(stats: StoreStats) -> DeliveryLog {
+    DeliveryLog {
+        bytes: stats.bytes,
+        bytes_max: stats.bytes_max,
+        is_failing: stats.is_failing,
+        write_failures: stats.write_failures,
+        records_lost: stats.records_lost,
+        bytes_lost: stats.bytes_lost,
+        spans_recovered: stats.spans_recovered,
+        requests_repeated: stats.requests_repeated,
     }
 }
 
@@ -277,6 +337,8 @@ fn exported(stats: ExporterStats) -> Exported {
         items_dropped: owned(stats.items_dropped),
         items_queued: stats.items_queued,
         queue_bytes: stats.queue_bytes,
+        circuit: stats.circuit.as_str().to_owned(),
+        circuit_opened: stats.circuit_opened,
     }
 }
 

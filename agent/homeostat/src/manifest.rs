@@ -5,6 +5,7 @@
 //! found in one go and carries the line it stands in; deriving a parser would stop at the first.
 
 mod automation;
+mod delivery;
 mod doors;
 mod exporters;
 mod guards;
@@ -15,6 +16,7 @@ mod scalars;
 mod section;
 mod text;
 
+pub(crate) use delivery::{Delivery, Durability};
 pub(crate) use doors::Doors;
 pub(crate) use exporters::{ExporterSpec, Protocol, TelemetryKind};
 pub(crate) use problems::{Note, Place, Problem, Problems};
@@ -77,6 +79,8 @@ pub(crate) struct Manifest {
     pub(crate) doors: Doors,
     /// Where kept telemetry is sent.
     pub(crate) exporters: Vec<ExporterSpec>,
+    /// How it waits for that.
+    pub(crate) delivery: Delivery,
     /// Where each scalable service's number of replicas is read and set.
     pub(crate) scale_endpoints: BTreeMap<ServiceName, String>,
     /// Where notifications are posted.
@@ -153,6 +157,7 @@ fn read_document(root: &Node, source: ManifestSource, report: &mut Report) -> Ma
         settings: Settings::default(),
         doors: Doors::default(),
         exporters: Vec::new(),
+        delivery: Delivery::default(),
         scale_endpoints: BTreeMap::new(),
         webhook: None,
         hold_at_start: false,
@@ -195,6 +200,9 @@ fn read_spec(mut spec: Section<'_>, manifest: &mut Manifest, exporters: &mut Exp
     let settings = &mut manifest.settings;
     read_telemetry_kinds(&mut spec, settings, exporters, report);
     manifest.doors = doors::read(&mut spec, report);
+    if let Some(section) = spec.section("delivery", report) {
+        manifest.delivery = delivery::read(section, report);
+    }
     if let Some(section) = spec.section("objectives", report) {
         settings.objectives = objectives::read(section, report);
     }

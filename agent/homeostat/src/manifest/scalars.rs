@@ -129,6 +129,32 @@ fn duration_us(value: &Value) -> Option<u64> {
     (1.0 <= us && us <= DURATION_MAX_US as f64).then_some(us as u64)
 }
 
+/// A number of bytes of at least a mebibyte: `64MiB`, `4GiB`, `500MB`.
+pub(super) fn bytes(value: &Value) -> Result<u64, String> {
+    bytes_of(value).ok_or_else(|| "must be a size between 1MiB and 16TiB, like 64MiB or 4GiB".to_owned())
+}
+
+fn bytes_of(value: &Value) -> Option<u64> {
+    let Value::Text(text) = value else {
+        return None;
+    };
+    let split = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+    let (digits, unit) = text.split_at(split);
+    let unit_bytes = match unit.trim_start() {
+        "KiB" => 1024.0,
+        "MiB" => 1_048_576.0,
+        "GiB" => 1_073_741_824.0,
+        "TiB" => 1_099_511_627_776.0,
+        "kB" => 1e3,
+        "MB" => 1e6,
+        "GB" => 1e9,
+        "TB" => 1e12,
+        _ => return None,
+    };
+    let bytes = (digits.parse::<f64>().ok()? * unit_bytes).round();
+    ((1 << 20) as f64..=(1_u64 << 44) as f64).contains(&bytes).then_some(bytes as u64)
+}
+
 /// A rung of the ladder.
 pub(super) fn autonomy(value: &Value) -> Result<Autonomy, String> {
     match text(value).unwrap_or_default().to_ascii_lowercase().as_str() {

@@ -16,7 +16,7 @@ use homeostat_pipeline::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::manifest::{Durability, ExporterSpec, Manifest, Protocol, TelemetryKind};
+use crate::manifest::{Compression, Durability, ExporterSpec, Manifest, Protocol, TelemetryKind};
 
 /// Time for what is on its way when the agent stops: together with the loop's draining below the ten seconds that container
 /// runtimes grant.
@@ -114,11 +114,16 @@ fn exporter(spec: &ExporterSpec) -> ExporterConfig {
         },
         endpoint: spec.endpoint.clone(),
         headers: spec.headers.iter().map(|(name, value)| (name.clone(), value.reveal().to_owned())).collect(),
-        gzip: spec.gzip,
+        compression: match spec.compression {
+            Compression::None => homeostat_pipeline::Compression::None,
+            Compression::Gzip => homeostat_pipeline::Compression::Gzip,
+            Compression::Zstd => homeostat_pipeline::Compression::Zstd,
+        },
         signals: ExportSignals {
             traces: receives(TelemetryKind::Traces),
             metrics: receives(TelemetryKind::Metrics),
             logs: receives(TelemetryKind::Logs),
+            profiles: receives(TelemetryKind::Profiles),
         },
     }
 }
@@ -234,6 +239,9 @@ pub(crate) struct Stats {
     pub(crate) data_points_accepted: u64,
     /// Log records taken in.
     pub(crate) log_records_accepted: u64,
+    /// Profiles taken in.
+    #[serde(default)]
+    pub(crate) profiles_accepted: u64,
     /// Spans kept, by rule.
     pub(crate) spans_kept: ByReason,
     /// Spans not kept, by reason.
@@ -305,6 +313,7 @@ impl From<PipelineStats> for Stats {
             spans_rejected: stats.spans_rejected,
             data_points_accepted: stats.data_points_accepted,
             log_records_accepted: stats.log_records_accepted,
+            profiles_accepted: stats.profiles_accepted,
             spans_kept: owned(stats.spans_kept),
             spans_unsampled: owned(stats.spans_unsampled),
             spans_undecided: stats.spans_undecided,

@@ -18,7 +18,7 @@ mod text;
 
 pub(crate) use delivery::{Delivery, Durability};
 pub(crate) use doors::Doors;
-pub(crate) use exporters::{ExporterSpec, Protocol, TelemetryKind};
+pub(crate) use exporters::{Compression, ExporterSpec, Protocol, TelemetryKind};
 pub(crate) use problems::{Note, Place, Problem, Problems};
 
 use std::collections::BTreeMap;
@@ -255,7 +255,7 @@ fn read_telemetry_kinds(
         }
         logs.close(report);
     }
-    read_profiling(spec, report);
+    read_profiling(spec, exporters, report);
 }
 
 fn log_level(value: &Value) -> Result<(), String> {
@@ -265,20 +265,17 @@ fn log_level(value: &Value) -> Result<(), String> {
     }
 }
 
-/// Profiling is checked for its keys and noted as a whole.
-fn read_profiling(spec: &mut Section<'_>, report: &mut Report) {
-    let Some(field) = spec.take("profiling") else {
+/// Profiles are received and passed on; the agent takes none of its own yet, so their types are checked only.
+fn read_profiling(spec: &mut Section<'_>, exporters: &mut Exporters, report: &mut Report) {
+    let Some(mut profiling) = spec.section("profiling", report) else {
         return;
     };
-    let mut profiling = Section::open(&field, report);
-    profiling.get("enabled", report, scalars::flag);
-    for key in ["types", "exporters"] {
-        if let Some(list) = profiling.take(key) {
-            list.items(report);
-        }
+    exporters.read(&mut profiling, TelemetryKind::Profiles, Some("pyroscope"), report);
+    if let Some(types) = profiling.take("types") {
+        types.items(report);
+        types.not_yet(report);
     }
     profiling.close(report);
-    field.not_yet(report);
 }
 
 #[cfg(test)]

@@ -143,6 +143,7 @@ fn data_plane(page: &mut Exposition, stats: &Stats) {
         .plain(stats.data_points_accepted);
     page.family("homeostat_log_records_received_total", Counter, "Log records received.")
         .plain(stats.log_records_accepted);
+    page.family("homeostat_profiles_received_total", Counter, "Profiles received.").plain(stats.profiles_accepted);
     page.family("homeostat_spans_kept_total", Counter, "Spans kept, by rule.").by("rule", &stats.spans_kept);
     page.family("homeostat_spans_dropped_total", Counter, "Spans not kept by the sampler, by reason.")
         .by("reason", &stats.spans_unsampled);

@@ -63,8 +63,7 @@ fn template() -> Vec<u8> {
 /// Where the trace ids are, span by span.
 fn trace_id_offsets(request: &[u8]) -> Vec<usize> {
     let view = TracesView::parse(request).expect("the template is well-formed");
-    let scopes = view.resources().flat_map(|resource| resource.scopes());
-    let spans = scopes.flat_map(|scope| scope.spans());
+    let spans = view.scopes().iter().flat_map(|scope| view.spans(scope));
     spans.map(|span| span.trace_id.as_ptr() as usize - request.as_ptr() as usize).collect()
 }
 
@@ -87,7 +86,8 @@ fn config() -> PipelineConfig {
         protocol: ExportProtocol::HttpProtobuf,
         endpoint: "127.0.0.1:9".into(),
         headers: vec![],
-        gzip: false,
+        tls: homeostat_pipeline::ClientTls::default(),
+        compression: homeostat_pipeline::Compression::None,
         signals: ExportSignals::default(),
     };
     // Refused connections are given up at once, so that the queue stays empty and kept spans are still written.

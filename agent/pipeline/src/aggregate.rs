@@ -1,19 +1,23 @@
 //! Aggregates, taken before sampling.
 //!
-//! Answers how many requests each service and operation had, how many failed or were slow, how long they took, and who
-//! called whom: exactly, from every accepted span. Does not know what becomes of a span afterwards. Counting after
+//! Answers how many spans and requests each service and operation had, how many failed or were slow, how long they took,
+//! and who called whom: from every accepted span, and exactly, but for who called whom when more calls are under way than
+//! can be remembered. Does not know what becomes of a span afterwards. Counting after
 //! sampling would be cheaper and would only estimate.
 //!
 //! A *request* is an entry span: kind `SERVER` or `CONSUMER`, or a root span of any kind. A service that calls itself
 //! through the network counts both ends, because both were asked for.
 
+mod durations;
 mod edges;
 mod operations;
 mod services;
 pub(crate) mod utilization;
 
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
+use foldhash::fast::FixedState;
 use homeostat_core::{Observation, ServiceName, Timestamp};
 
 use crate::config::Cardinality;
@@ -87,13 +91,29 @@ pub struct EdgeReport {
     pub errors: u64,
 }
 
-/// One accepted span on its way through the aggregates.
-#[derive(Clone, Copy)]
+/// An accepted span, as it is counted and sampled.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Counted<'a> {
+    pub(crate) view: &'a SpanView<'a>,
     pub(crate) ids: SpanIds,
-    pub(crate) view: SpanView<'a>,
+    /// A hash of its trace id, keyed by this process.
+    pub(crate) trace_hash: u64,
+    /// What [`operation_key`] says.
+    pub(crate) operation: u64,
+    /// Which of the request's sources it came from.
+    pub(crate) source: u32,
     /// Whether it is an entry span above its service's threshold.
     pub(crate) slow: bool,
+}
+
+/// A number for service, operation and kind of a span; the same in every process.
+pub(crate) fn operation_key(service: u64, span: &SpanView<'_>) -> u64 {
+    FixedState::with_seed(service ^ u64::from(span.kind.unsigned_abs())).hash_one(span.name)
+}
+
+/// A number for a service; the same in every process.
+pub(crate) fn service_key(name: &str) -> u64 {
+    FixedState::default().hash_one(name)
 }
 
 impl Counted<'_> {
@@ -123,9 +143,7 @@ impl Aggregates {
     /// Counts the accepted spans of one service.
     pub(crate) fn record(&self, now: Timestamp, service: &Arc<Service>, spans: &[Counted<'_>]) {
         service.record(spans);
-        for span in spans {
-            self.edges.record(now, service, span);
-        }
+        self.edges.record(now, service, spans);
     }
 
     /// What the control plane is told; called once a second.

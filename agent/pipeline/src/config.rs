@@ -3,6 +3,7 @@
 //! Answers where to listen, how much to hold, and where to send. Does not read files or the environment: the manifest
 //! does. Probabilities are not here because they change while running; they come with the sampling plan.
 
+use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
@@ -15,6 +16,8 @@ pub struct PipelineConfig {
     pub grpc: Option<SocketAddr>,
     /// Where to take OTLP over HTTP; `None`: not at all.
     pub http: Option<SocketAddr>,
+    /// How the doors prove themselves, and whom they let in.
+    pub security: DoorSecurity,
     /// How much one sender, and all together, may ask for.
     pub limits: Limits,
     /// How long traces wait for their decision.
@@ -33,12 +36,79 @@ impl Default for PipelineConfig {
         PipelineConfig {
             grpc: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 4317))),
             http: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 4318))),
+            security: DoorSecurity::default(),
             limits: Limits::default(),
             buffer: BufferConfig::default(),
             exporters: Vec::new(),
             durability: Durability::Memory,
             cardinality: Cardinality::default(),
         }
+    }
+}
+
+/// How the doors prove themselves, and whom they let in; by default nobody is asked, which is for loopback.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DoorSecurity {
+    /// Certificates; without them connections are plain.
+    pub tls: Option<ServerTls>,
+    /// Bearer tokens, one of which each request must carry.
+    pub tokens: Option<TokenSource>,
+}
+
+/// What a door proves itself with, in PEM files that are read again when they change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerTls {
+    /// The certificate and those between it and its authority.
+    pub cert_file: PathBuf,
+    /// Its private key.
+    pub key_file: PathBuf,
+    /// Authorities of clients; when given, a client without a certificate of theirs is refused.
+    pub client_ca_file: Option<PathBuf>,
+}
+
+/// Whom an exporter trusts, and what it proves itself with, in PEM files that are read again when they change.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClientTls {
+    /// Authorities of the destination; the system's own when absent.
+    pub ca_file: Option<PathBuf>,
+    /// The exporter's own certificate.
+    pub cert_file: Option<PathBuf>,
+    /// Its private key.
+    pub key_file: Option<PathBuf>,
+}
+
+/// Where bearer tokens come from, one on each line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TokenSource {
+    /// A file, read again when it changes.
+    File(PathBuf),
+    /// Given once, for example by an environment variable.
+    Given {
+        /// Where it was taken from, for messages.
+        place: String,
+        /// The tokens.
+        text: Secret,
+    },
+}
+
+/// A text that no dump shows.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Keeps `text`.
+    pub fn new(text: String) -> Secret {
+        Secret(text)
+    }
+
+    pub(crate) fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(hidden)")
     }
 }
 
@@ -49,11 +119,14 @@ pub struct Limits {
     pub request_bytes_max: usize,
     /// Bytes of all requests being received at once; beyond it, senders are asked to come back later.
     pub in_flight_bytes_max: usize,
-    /// Connections per listener; beyond it, new ones wait in the kernel's queue.
+    /// Connections per listener; beyond it, the longest idle one makes room for a new one. Fewer where the process may
+    /// open few files.
     pub connections_max: usize,
     /// Requests at once on one HTTP/2 connection.
     pub streams_per_connection_max: u32,
-    /// How long a connection may take to send a request's headers.
+    /// How long a connection may be without a request. SDKs send metrics once a minute.
+    pub idle_max: Millis,
+    /// How long a connection may take for its TLS handshake, and then to send a request's headers.
     pub header_deadline: Millis,
     /// How long a request's body may take to arrive.
     pub body_deadline: Millis,
@@ -68,6 +141,7 @@ impl Default for Limits {
             in_flight_bytes_max: 256 << 20,
             connections_max: 1024,
             streams_per_connection_max: 256,
+            idle_max: Millis::from_secs(300),
             header_deadline: Millis::from_secs(30),
             body_deadline: Millis::from_secs(30),
             retry_after: Millis::from_secs(1),
@@ -161,14 +235,28 @@ pub struct ExporterConfig {
     pub name: String,
     /// How it is spoken to.
     pub protocol: ExportProtocol,
-    /// `http://host:port`, with a path prefix if need be, or plain `host:port`.
+    /// `http://host:port` or `https://host:port`, with a path prefix if need be, or plain `host:port`.
     pub endpoint: String,
+    /// For `https://` only.
+    pub tls: ClientTls,
     /// Sent with each request.
     pub headers: Vec<(String, String)>,
-    /// Whether requests are compressed.
-    pub gzip: bool,
+    /// How requests are compressed.
+    pub compression: Compression,
     /// What it receives.
     pub signals: ExportSignals,
+}
+
+/// How an exporter compresses what it sends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Compression {
+    /// Not at all.
+    #[default]
+    None,
+    /// What every receiver understands.
+    Gzip,
+    /// Smaller and cheaper than gzip, where the receiver understands it.
+    Zstd,
 }
 
 /// How an exporter speaks.
@@ -189,12 +277,14 @@ pub struct ExportSignals {
     pub metrics: bool,
     /// All logs.
     pub logs: bool,
+    /// All profiles.
+    pub profiles: bool,
 }
 
 impl Default for ExportSignals {
     /// Everything.
     fn default() -> Self {
-        ExportSignals { traces: true, metrics: true, logs: true }
+        ExportSignals { traces: true, metrics: true, logs: true, profiles: true }
     }
 }
 
@@ -205,6 +295,7 @@ impl ExportSignals {
             Telemetry::Traces => self.traces,
             Telemetry::Metrics => self.metrics,
             Telemetry::Logs => self.logs,
+            Telemetry::Profiles => self.profiles,
         }
     }
 }
@@ -218,6 +309,8 @@ pub enum Telemetry {
     Metrics,
     /// Log records.
     Logs,
+    /// Profiles, a signal in development.
+    Profiles,
 }
 
 impl Telemetry {
@@ -227,6 +320,7 @@ impl Telemetry {
             Telemetry::Traces => "/v1/traces",
             Telemetry::Metrics => "/v1/metrics",
             Telemetry::Logs => "/v1/logs",
+            Telemetry::Profiles => "/v1development/profiles",
         }
     }
 
@@ -236,9 +330,10 @@ impl Telemetry {
             Telemetry::Traces => "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
             Telemetry::Metrics => "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
             Telemetry::Logs => "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+            Telemetry::Profiles => "/opentelemetry.proto.collector.profiles.v1development.ProfilesService/Export",
         }
     }
 
     /// All kinds.
-    pub const ALL: [Telemetry; 3] = [Telemetry::Traces, Telemetry::Metrics, Telemetry::Logs];
+    pub const ALL: [Telemetry; 4] = [Telemetry::Traces, Telemetry::Metrics, Telemetry::Logs, Telemetry::Profiles];
 }

@@ -10,12 +10,12 @@ use bytes::Bytes;
 use homeostat_core::Timestamp;
 use tokio::sync::watch;
 
-use crate::aggregate::Counted;
 use crate::config::Telemetry;
-use crate::intake::{Accepted, Intake, Refusal, origin};
-use crate::sample::{Threshold, read_tracestate};
+use crate::intake::{Accepted, Intake, Reading, Refusal};
+use crate::receive::LARGE_BYTES;
+use crate::sample::{Arrivals, Source, Threshold, read_tracestate};
 use crate::store::{Leftover, Repeat, RequestKey, Settled, SpanKey, Store, Unwritten};
-use crate::views::{LogsView, MetricsView, TracesView};
+use crate::views::{LogsView, MetricsView, ProfilesView, SpanView, TracesView};
 
 /// Bytes of recovered spans that may wait for the disk before the recovery itself waits.
 const RECOVERY_BYTES_AHEAD: u64 = 32 << 20;
@@ -47,10 +47,15 @@ impl Drop for Waiting<'_> {
 }
 
 impl Intake {
-    /// Takes in one request; with a log on disk, not before it is durable.
-    pub(crate) async fn receive(self: &Arc<Self>, kind: Telemetry, body: &Bytes) -> Result<Accepted, Refusal> {
-        let Some(store) = self.outlet.store() else { return self.take(kind, body) };
-        let key = RequestKey::of(kind, body);
+    /// Takes in one request, not before it is durable. `memory` is what it is charged for; it is held until then.
+    pub(crate) async fn receive(
+        self: &Arc<Self>,
+        kind: Telemetry,
+        body: Bytes,
+        memory: impl Send + 'static,
+    ) -> Result<Accepted, Refusal> {
+        let Some(store) = self.outlet.store() else { return self.take(kind, &body) };
+        let key = RequestKey::of(kind, &body);
         match store.repeats.find(&key) {
             Some(Repeat::Taken) => {
                 store.count_repeat();
@@ -66,9 +71,10 @@ impl Intake {
         let now = self.clock.now();
         let mut waiting = Waiting { store, now, key, outcome: outcome.clone(), is_answered: false };
         // A task of its own: what is in the log must reach the sampler, also when the sender hangs up meanwhile.
-        let (intake, body) = (self.clone(), body.clone());
+        let intake = self.clone();
         tokio::spawn(async move {
-            let result = intake.take_durably(kind, &body).await;
+            let result = intake.take_durably(kind, body).await;
+            drop(memory);
             sender.send_replace(Some(result));
             if let Some(store) = intake.outlet.store() {
                 store.repeats.end(intake.clock.now(), key);
@@ -79,19 +85,29 @@ impl Intake {
         result
     }
 
-    async fn take_durably(&self, kind: Telemetry, body: &Bytes) -> Result<Accepted, Refusal> {
-        let Some(store) = self.outlet.store() else { return self.take(kind, body) };
+    async fn take_durably(self: &Arc<Self>, kind: Telemetry, body: Bytes) -> Result<Accepted, Refusal> {
+        let Some(store) = self.outlet.store() else { return self.take(kind, &body) };
         if kind == Telemetry::Traces {
             let ticket = store.receive(body.clone()).await?;
-            let taken = self.take(kind, body);
+            let taken = self.take_by_size(kind, body).await;
             store.offered(ticket, self.clock.now());
             return taken;
         }
         if self.outlet.wants(kind) {
-            let items = items(kind, body)?;
+            let items = items(kind, &body)?;
             store.pass(kind, items, body.clone()).await?;
         }
-        self.take(kind, body)
+        self.take_by_size(kind, body).await
+    }
+
+    /// Takes in what is on disk; a huge request in a thread of its own.
+    async fn take_by_size(self: &Arc<Self>, kind: Telemetry, body: Bytes) -> Result<Accepted, Refusal> {
+        if body.len() < LARGE_BYTES {
+            return self.take(kind, &body);
+        }
+        let intake = self.clone();
+        let worked = tokio::task::spawn_blocking(move || intake.take(kind, &body)).await;
+        worked.unwrap_or(Err(Refusal::Overload("worker threads full")))
     }
 
     /// Takes in a request that nobody waits for.
@@ -136,7 +152,7 @@ impl Intake {
     fn remember(&self, settled: &Settled) {
         for (trace, (rule, trace_state)) in &settled.traces {
             let threshold = read_tracestate(trace_state).threshold.unwrap_or(Threshold::ALWAYS);
-            self.sampler.remember(self.clock.now(), *trace, *rule, threshold);
+            self.sampler.remember(self.clock.now(), self.trace_hash(trace), *rule, threshold);
         }
     }
 
@@ -144,25 +160,20 @@ impl Intake {
     fn offer_again(&self, settled: &Settled, body: &[u8]) -> u64 {
         let Ok(view) = TracesView::parse(body) else { return 0 };
         let (now, plan) = (self.clock.now(), self.plan.load());
-        let mut offered = 0;
-        for resource in view.resources() {
-            let service = self.aggregates.service(resource.service());
-            let slow_nanos = plan.slow_threshold(resource.service()).0.saturating_mul(1000);
-            for scope in resource.scopes() {
-                let open = scope.spans().filter_map(|view| {
-                    let ids = view.ids().ok()?;
-                    let is_kept = SpanKey::of(&view).is_some_and(|key| settled.spans.contains(&key));
-                    let mut span = Counted { ids, view, slow: false };
-                    span.slow = span.is_entry() && view.duration_nanos() > slow_nanos;
-                    (!is_kept).then_some(span)
-                });
-                let spans: Vec<_> = open.collect();
-                offered += spans.len() as u64;
-                let origin = Arc::new(origin(&service, resource, scope));
-                self.sampler.offer(now, &plan, (&origin, &spans), &mut self.outlet.at(now));
+        let mut arrivals = Arrivals { sources: Vec::new(), spans: Vec::with_capacity(view.len()) };
+        for (index, scope) in view.scopes().iter().enumerate() {
+            let name = scope.resource.service();
+            let service = self.aggregates.service(name);
+            let slow_nanos = plan.slow_threshold(name).0.saturating_mul(1000);
+            let reading = Reading { source: index as u32, service: service.key, slow_nanos };
+            let is_open = |span: &&SpanView<'_>| SpanKey::of(span).is_some_and(|key| !settled.spans.contains(&key));
+            for span in view.spans(scope).iter().filter(is_open) {
+                arrivals.spans.extend(self.accept(span, &reading, arrivals.spans.last()));
             }
+            arrivals.sources.push(Source::new(service, scope, plan.of(name).tail));
         }
-        offered
+        self.sampler.offer(now, &plan, &arrivals, &mut self.outlet.at(now));
+        arrivals.spans.len() as u64
     }
 }
 
@@ -173,7 +184,7 @@ async fn awaited(mut outcome: watch::Receiver<Option<Result<Accepted, Refusal>>>
     ended.ok().and_then(|result| result.clone()).unwrap_or(Err(Refusal::Overload("shutting down")))
 }
 
-/// Data points or log records in a request.
+/// Spans, data points, log records or profiles in a request.
 fn items(kind: Telemetry, body: &[u8]) -> Result<u64, Refusal> {
     let malformed = |problem: String| Refusal::Malformed(problem);
     match kind {
@@ -187,6 +198,10 @@ fn items(kind: Telemetry, body: &[u8]) -> Result<u64, Refusal> {
         Telemetry::Logs => {
             let view = LogsView::parse(body).map_err(|error| malformed(error.to_string()))?;
             Ok(view.resources().map(|resource| resource.records()).sum())
+        }
+        Telemetry::Profiles => {
+            let view = ProfilesView::parse(body).map_err(|error| malformed(error.to_string()))?;
+            Ok(view.resources().map(|resource| resource.profiles()).sum())
         }
     }
 }

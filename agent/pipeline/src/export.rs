@@ -5,6 +5,7 @@
 
 mod batch;
 mod breaker;
+mod connect;
 mod exporter;
 mod grpc;
 mod http;
@@ -25,7 +26,7 @@ use crate::store::{Leftover, Store};
 
 use batch::{Batch, Request};
 use exporter::Exporter;
-pub use exporter::ExporterError;
+pub use exporter::{ExporterError, ExporterProblem};
 use queue::Item;
 use retry::Patience;
 
@@ -59,6 +60,11 @@ impl Outlet {
         };
         let batch = Mutex::new(Batch::new(batch_bytes, config.buffer.batch_delay));
         Ok(Outlet { exporters, batch, store, leftover: Mutex::new(leftover) })
+    }
+
+    /// Reads certificates again where they have changed.
+    pub(crate) fn refresh(&self) {
+        self.exporters.iter().for_each(|exporter| exporter.refresh());
     }
 
     /// Starts sending, first what a former life left; returns what is left for the sampler.
@@ -117,7 +123,7 @@ impl Outlet {
 
     /// Where kept spans are handed in at `now`.
     pub(crate) fn at(&self, now: Timestamp) -> Entrance<'_> {
-        Entrance { outlet: self, now }
+        Entrance { outlet: self, now, batch: None, span: Vec::new() }
     }
 
     /// Sends the batch if it is old enough.
@@ -198,19 +204,23 @@ impl Outlet {
     }
 }
 
-/// The outlet at one instant.
+/// The outlet at one instant. Whoever has one holds the batch from the first span on, until it is dropped.
 pub(crate) struct Entrance<'a> {
     outlet: &'a Outlet,
     now: Timestamp,
+    batch: Option<MutexGuard<'a, Batch>>,
+    span: Vec<u8>,
 }
 
 impl KeptSpans for Entrance<'_> {
-    fn take(&mut self, origin: &Origin, span: &[u8]) {
+    fn take(&mut self, origin: &Arc<Origin>, write: impl FnOnce(&mut Vec<u8>)) {
         if !self.outlet.wants(Telemetry::Traces) {
             return;
         }
-        let mut batch = self.outlet.batch();
-        let full = batch.add(self.now, origin, span);
-        self.outlet.emit(&batch, full);
+        self.span.clear();
+        write(&mut self.span);
+        let batch = self.batch.get_or_insert_with(|| self.outlet.batch());
+        let full = batch.add(self.now, origin, &self.span);
+        self.outlet.emit(batch, full);
     }
 }

@@ -5,22 +5,31 @@
 //! been counted.
 
 use std::fmt;
+use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
+use ::http::HeaderMap;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
+use foldhash::fast::RandomState;
 use homeostat_core::{SamplingPlan, Timestamp};
+use tokio::sync::Semaphore;
 
-use crate::aggregate::{Aggregates, Counted, Service, utilization};
+use crate::aggregate::{Aggregates, Counted, operation_key, utilization};
 use crate::clock::Clock;
 use crate::config::{Limits, PipelineConfig, Telemetry};
 use crate::export::Outlet;
 use crate::pipeline::StartError;
-use crate::sample::{Origin, Sampler};
+use crate::sample::{Arrivals, Sampler, Source};
 use crate::stats::{DoorCounters, Refused};
 use crate::store::Store;
-use crate::views::{LogsView, MetricsView, ResourceView, ScopeView, TracesView};
+use crate::tokens::{self, Tokens, TokensError};
+use crate::views::{LogsView, MetricsView, ProfilesView, SpanView, TracesView};
+use crate::watched::Watched;
+
+/// Large requests worked on at once: two leave room for usual ones on any machine, and more would only hold more memory.
+const LARGE_REQUESTS_MAX: usize = 2;
 
 /// Why a request is refused as a whole. Each protocol has its own error for each.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +45,8 @@ pub enum Refusal {
     Overload(&'static str),
     /// The body took too long.
     Timeout,
+    /// No bearer token that is accepted.
+    Unauthenticated,
 }
 
 impl Refusal {
@@ -45,6 +56,7 @@ impl Refusal {
             Refusal::TooLarge { .. } => Refused::TooLarge,
             Refusal::Overload(_) => Refused::Overload,
             Refusal::Timeout => Refused::Timeout,
+            Refusal::Unauthenticated => Refused::Unauthenticated,
         }
     }
 }
@@ -58,6 +70,7 @@ impl fmt::Display for Refusal {
             }
             Refusal::Overload(what) => write!(f, "{what}, try again later"),
             Refusal::Timeout => f.write_str("the request body did not arrive in time"),
+            Refusal::Unauthenticated => f.write_str("a bearer token is needed in the authorization header"),
         }
     }
 }
@@ -71,6 +84,22 @@ pub struct Accepted {
     pub message: String,
 }
 
+impl Accepted {
+    fn reject(&mut self, problem: impl FnOnce() -> String) {
+        if self.rejected == 0 {
+            self.message = problem();
+        }
+        self.rejected += 1;
+    }
+}
+
+/// What the spans of one scope have in common.
+pub(crate) struct Reading {
+    pub(crate) source: u32,
+    pub(crate) service: u64,
+    pub(crate) slow_nanos: u64,
+}
+
 /// The data plane's state, shared by doors, sweeper and exporters.
 #[derive(Debug)]
 pub(crate) struct Intake {
@@ -82,6 +111,12 @@ pub(crate) struct Intake {
     pub(crate) outlet: Outlet,
     pub(crate) counters: DoorCounters,
     pub(crate) in_flight: AtomicUsize,
+    /// Keyed anew in each process, so that no sender can choose ids that fall on one place.
+    hasher: RandomState,
+    /// Turns of requests so large that they are worked on beside the serving threads.
+    pub(crate) large_requests: Arc<Semaphore>,
+    /// Who is let in; `None`: everybody.
+    pub(crate) tokens: Option<Watched<Tokens, TokensError>>,
 }
 
 impl Intake {
@@ -95,7 +130,18 @@ impl Intake {
             outlet: Outlet::new(config)?,
             counters: DoorCounters::default(),
             in_flight: AtomicUsize::new(0),
+            hasher: RandomState::default(),
+            large_requests: Arc::new(Semaphore::new(LARGE_REQUESTS_MAX)),
+            tokens: config.security.tokens.as_ref().map(tokens::watch).transpose()?,
         })
+    }
+
+    /// Whether a request with these headers may be read at all.
+    pub(crate) fn admit(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        match &self.tokens {
+            Some(tokens) if !tokens.current().admit(headers) => Err(Refusal::Unauthenticated),
+            _ => Ok(()),
+        }
     }
 
     /// Takes in one request of `kind`, or refuses it as a whole and changes nothing.
@@ -108,6 +154,7 @@ impl Intake {
             Telemetry::Traces => self.traces(self.clock.now(), body),
             Telemetry::Metrics => self.metrics(body),
             Telemetry::Logs => self.logs(body),
+            Telemetry::Profiles => self.profiles(body),
         }
     }
 
@@ -130,50 +177,51 @@ impl Intake {
         let view = TracesView::parse(body).map_err(|error| Refusal::Malformed(error.to_string()))?;
         let plan = self.plan.load();
         let mut accepted = Accepted::default();
-        for (index, resource) in view.resources().enumerate() {
-            let service = self.aggregates.service(resource.service());
-            service.hear();
-            for (position, scope) in resource.scopes().enumerate() {
-                let path = format_args!("resource_spans[{index}].scope_spans[{position}]").to_string();
-                let slow_nanos = plan.slow_threshold(resource.service()).0.saturating_mul(1000);
-                let spans = self.accept(scope, slow_nanos, &path, &mut accepted);
-                self.aggregates.record(now, &service, &spans);
-                let origin = Arc::new(origin(&service, resource, scope));
-                self.sampler.offer(now, &plan, (&origin, &spans), &mut self.outlet.at(now));
+        let sources = Vec::with_capacity(view.scopes().len());
+        let mut arrivals = Arrivals { sources, spans: Vec::with_capacity(view.len()) };
+        for (index, scope) in view.scopes().iter().enumerate() {
+            let name = scope.resource.service();
+            let service = self.aggregates.service(name);
+            let slow_nanos = plan.slow_threshold(name).0.saturating_mul(1000);
+            let first = arrivals.spans.len();
+            let reading = Reading { source: index as u32, service: service.key, slow_nanos };
+            for (position, span) in view.spans(scope).iter().enumerate() {
+                match self.accept(span, &reading, arrivals.spans.last()) {
+                    Ok(counted) => arrivals.spans.push(counted),
+                    Err(problem) => accepted.reject(|| format!("{}.{problem}", view.path(index, position))),
+                }
             }
+            self.aggregates.record(now, &service, &arrivals.spans[first..]);
+            arrivals.sources.push(Source::new(service, scope, plan.of(name).tail));
         }
+        self.counters.spans_received.add(view.len() as u64);
+        self.counters.spans_accepted.add(arrivals.spans.len() as u64);
+        self.counters.spans_rejected.add(accepted.rejected);
+        self.sampler.offer(now, &plan, &arrivals, &mut self.outlet.at(now));
         Ok(accepted)
     }
 
-    /// The spans of one scope whose ids are valid; the others are counted as rejected.
-    fn accept<'a>(
+    /// A span whose ids are valid, or what is wrong with them.
+    pub(crate) fn accept<'a>(
         &self,
-        scope: ScopeView<'a>,
-        slow_nanos: u64,
-        path: &str,
-        accepted: &mut Accepted,
-    ) -> Vec<Counted<'a>> {
-        let mut spans = Vec::new();
-        let mut received = 0;
-        for (index, view) in scope.spans().enumerate() {
-            received += 1;
-            match view.ids() {
-                Ok(ids) => {
-                    let mut span = Counted { ids, view, slow: false };
-                    span.slow = span.is_entry() && view.duration_nanos() > slow_nanos;
-                    spans.push(span);
-                }
-                Err(problem) if accepted.rejected == 0 => {
-                    accepted.message = format!("{path}.spans[{index}].{problem}");
-                    accepted.rejected = 1;
-                }
-                Err(_) => accepted.rejected += 1,
-            }
-        }
-        self.counters.spans_received.add(received);
-        self.counters.spans_accepted.add(spans.len() as u64);
-        self.counters.spans_rejected.add(received - spans.len() as u64);
-        spans
+        view: &'a SpanView<'a>,
+        reading: &Reading,
+        last: Option<&Counted<'a>>,
+    ) -> Result<Counted<'a>, String> {
+        let ids = view.ids()?;
+        let trace_hash = match last {
+            Some(last) if last.ids.trace == ids.trace => last.trace_hash,
+            _ => self.trace_hash(&ids.trace),
+        };
+        let operation = operation_key(reading.service, view);
+        let mut span = Counted { view, ids, trace_hash, operation, source: reading.source, slow: false };
+        span.slow = span.is_entry() && view.duration_nanos() > reading.slow_nanos;
+        Ok(span)
+    }
+
+    /// By which the sampler knows a trace.
+    pub(crate) fn trace_hash(&self, trace: &[u8; 16]) -> u64 {
+        self.hasher.hash_one(trace)
     }
 
     fn metrics(&self, body: &Bytes) -> Result<Accepted, Refusal> {
@@ -201,8 +249,16 @@ impl Intake {
         self.outlet.pass(Telemetry::Logs, body, records);
         Ok(Accepted::default())
     }
-}
 
-pub(crate) fn origin(service: &Arc<Service>, resource: ResourceView<'_>, scope: ScopeView<'_>) -> Origin {
-    Origin { service: service.clone(), resource: resource.head().into_owned(), scope: scope.head().into_owned() }
+    fn profiles(&self, body: &Bytes) -> Result<Accepted, Refusal> {
+        let view = ProfilesView::parse(body).map_err(|error| Refusal::Malformed(error.to_string()))?;
+        let mut profiles = 0;
+        for resource in view.resources() {
+            self.aggregates.service(resource.service()).hear();
+            profiles += resource.profiles();
+        }
+        self.counters.profiles.add(profiles);
+        self.outlet.pass(Telemetry::Profiles, body, profiles);
+        Ok(Accepted::default())
+    }
 }

@@ -26,17 +26,23 @@ mod export;
 mod store;
 
 mod clock;
+mod descriptors;
 mod generations;
 mod stats;
+mod tls;
+mod tokens;
+mod watched;
 mod wire;
 
 pub use aggregate::{AggregateReport, DurationSummary, EdgeReport, OVERFLOW, OperationReport, ServiceReport};
 pub use config::{
-    BufferConfig, Cardinality, Durability, ExportProtocol, ExportSignals, ExporterConfig, Limits, PipelineConfig,
-    Telemetry,
+    BufferConfig, Cardinality, ClientTls, Compression, DoorSecurity, Durability, ExportProtocol, ExportSignals,
+    ExporterConfig, Limits, PipelineConfig, Secret, ServerTls, Telemetry, TokenSource,
 };
-pub use export::ExporterError;
+pub use export::{ExporterError, ExporterProblem};
 pub use intake::{Accepted, Refusal};
 pub use pipeline::{Pipeline, StartError};
 pub use stats::{CircuitState, Due, ExporterStats, Lost, PipelineStats, Refused, Rule, StoreStats, Unsampled};
 pub use store::StoreError;
+pub use tls::TlsError;
+pub use tokens::TokensError;

@@ -17,14 +17,21 @@ use tokio::time::{Instant, MissedTickBehavior, timeout_at};
 
 use crate::aggregate::AggregateReport;
 use crate::config::{PipelineConfig, Telemetry};
+use crate::descriptors;
 use crate::export::ExporterError;
 use crate::intake::{Accepted, Intake, Refusal};
 use crate::receive::{Door, GrpcDoor, HttpDoor, Listener};
 use crate::stats::PipelineStats;
 use crate::store::StoreError;
+use crate::tls::{self, DoorTls, TlsError};
+use crate::tokens::TokensError;
+use crate::watched::chain;
 
 /// How often due decisions and batches are looked for; a tenth of a second adds little to lags of seconds.
 const SWEEP_INTERVAL: Duration = Duration::from_millis(100);
+
+/// How often certificates and tokens are looked at; well within the overlap that any rotation leaves.
+const REFRESH_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Why the pipeline cannot start.
 #[derive(Debug, Error)]
@@ -45,6 +52,12 @@ pub enum StartError {
     /// The durable log cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The doors' certificates or keys are unusable.
+    #[error("cannot open the OTLP doors with TLS: {}", chain(.0))]
+    Tls(#[from] TlsError),
+    /// The doors' bearer tokens are unusable.
+    #[error("cannot open the OTLP doors: {}", chain(.0))]
+    Tokens(#[from] TokensError),
 }
 
 fn advice(error: &io::Error) -> &'static str {
@@ -69,7 +82,9 @@ pub struct Pipeline {
 
 impl Pipeline {
     /// Binds the configured addresses and starts to serve. Destinations need not be there yet.
-    pub async fn start(config: PipelineConfig, plan: SamplingPlan) -> Result<Pipeline, StartError> {
+    pub async fn start(mut config: PipelineConfig, plan: SamplingPlan) -> Result<Pipeline, StartError> {
+        config.limits.connections_max = config.limits.connections_max.min(descriptors::for_each_door());
+        let tls = config.security.tls.as_ref().map(tls::door).transpose()?.map(Arc::new);
         let intake = Arc::new(Intake::new(&config, plan)?);
         let grpc = bind("gRPC", config.grpc).await?;
         let http = bind("HTTP", config.http).await?;
@@ -84,8 +99,9 @@ impl Pipeline {
         if let Some(leftover) = intake.outlet.spawn(&mut pipeline.background) {
             intake.recover(leftover).await;
         }
-        pipeline.open(grpc, GrpcDoor(intake.clone()));
-        pipeline.open(http, HttpDoor(intake.clone()));
+        pipeline.open(grpc, GrpcDoor(intake.clone()), tls.clone());
+        pipeline.open(http, HttpDoor(intake.clone()), tls.clone());
+        pipeline.background.spawn(refresh(intake.clone(), tls));
         pipeline.background.spawn(sweep(intake));
         Ok(pipeline)
     }
@@ -152,6 +168,7 @@ impl Pipeline {
             spans_rejected: door.spans_rejected.read(),
             data_points_accepted: door.data_points.read(),
             log_records_accepted: door.log_records.read(),
+            profiles_accepted: door.profiles.read(),
             spans_kept: sampler.kept.read(),
             spans_unsampled: sampler.unsampled.read(),
             spans_undecided: waiting.spans,
@@ -181,9 +198,9 @@ impl Pipeline {
         self.stats()
     }
 
-    fn open(&mut self, listener: Option<Listener>, door: impl Door) {
+    fn open(&mut self, listener: Option<Listener>, door: impl Door, tls: Option<Arc<DoorTls>>) {
         if let Some(listener) = listener {
-            self.doors.spawn(listener.serve(Arc::new(door), self.intake.limits, self.closing.subscribe()));
+            self.doors.spawn(listener.serve(door, self.intake.limits, tls, self.closing.subscribe()));
         }
     }
 }
@@ -200,5 +217,23 @@ async fn sweep(intake: Arc<Intake>) {
     loop {
         interval.tick().await;
         intake.sweep();
+    }
+}
+
+/// Looks after certificates and tokens. Files may lie on a slow disk, so that is done beside the serving threads.
+async fn refresh(intake: Arc<Intake>, tls: Option<Arc<DoorTls>>) {
+    let mut interval = tokio::time::interval(REFRESH_INTERVAL);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        interval.tick().await;
+        let (intake, tls) = (intake.clone(), tls.clone());
+        let looking = tokio::task::spawn_blocking(move || {
+            tls.iter().for_each(|tls| tls.refresh());
+            intake.tokens.iter().for_each(|tokens| tokens.refresh());
+            intake.outlet.refresh();
+        });
+        if let Err(error) = looking.await {
+            tracing::error!(%error, "cannot look after certificates and tokens");
+        }
     }
 }

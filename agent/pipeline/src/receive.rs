@@ -9,13 +9,18 @@
 
 mod answer;
 mod body;
+mod connections;
+mod encoding;
+mod frame;
 mod grpc;
 mod http;
 mod json;
 mod listen;
+mod work;
 
 #[cfg(test)]
 pub(crate) use answer::overload_details;
 pub(crate) use grpc::GrpcDoor;
 pub(crate) use http::HttpDoor;
 pub(crate) use listen::{Door, Listener};
+pub(crate) use work::LARGE_BYTES;

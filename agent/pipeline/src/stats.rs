@@ -58,7 +58,9 @@ reasons! {
     Due {
         /// It had an error or a slow entry span.
         Certain = "certain",
-        /// Its root had arrived and lagging spans had their time.
+        /// All its spans came together, as they always do for its operation.
+        Complete = "complete",
+        /// Its root, or what stands for it, had arrived and lagging spans had their time.
         Root = "root",
         /// It had waited long enough.
         Waited = "waited",
@@ -92,6 +94,8 @@ reasons! {
         Timeout = "timeout",
         /// A content type, encoding, method or path that is not served.
         Unsupported = "unsupported",
+        /// No bearer token that is accepted.
+        Unauthenticated = "unauthenticated",
     }
 }
 
@@ -183,6 +187,7 @@ pub(crate) struct DoorCounters {
     pub(crate) spans_rejected: Counter,
     pub(crate) data_points: Counter,
     pub(crate) log_records: Counter,
+    pub(crate) profiles: Counter,
 }
 
 /// What the pipeline has done since it was started. Maps name every reason, also those that never occurred.
@@ -202,6 +207,8 @@ pub struct PipelineStats {
     pub data_points_accepted: u64,
     /// Log records accepted.
     pub log_records_accepted: u64,
+    /// Profiles accepted.
+    pub profiles_accepted: u64,
     /// Spans kept, by rule.
     pub spans_kept: BTreeMap<&'static str, u64>,
     /// Accepted spans that were not kept, by reason.
@@ -245,7 +252,7 @@ pub struct StoreStats {
     pub requests_repeated: u64,
 }
 
-/// What one exporter has done. An *item* is a span, a data point or a log record.
+/// What one exporter has done. An *item* is a span, a data point, a log record or a profile.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ExporterStats {
     /// Its configured name.

@@ -10,6 +10,7 @@ mod schema;
 mod logs;
 mod metrics;
 mod one_pass;
+mod profiles;
 mod traces;
 
 pub use crate::wire::WireError;
@@ -17,6 +18,8 @@ pub use common::UNKNOWN_SERVICE;
 pub(crate) use common::key_of;
 pub use logs::{LogsView, ResourceLogsView};
 pub use metrics::{MetricView, MetricsView, ResourceMetricsView};
+pub(crate) use one_pass::is_plain_span;
+pub use profiles::{ProfilesView, ResourceProfilesView};
 pub use schema::{NESTING_MAX, Problem, ViewError};
 pub(crate) use traces::CONTENT;
 pub use traces::{ResourceView, ScopeSpans, ScopeView, SpanIds, SpanView, TracesView};

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use homeostat_core::{Autonomy, Micros, Replicas, ServiceName, ServiceObjectives, ServiceScaling};
 
 use super::shop::VICTIM;
-use crate::manifest::{Doors, ExporterSpec, Manifest, Protocol, TelemetryKind};
+use crate::manifest::{Compression, Doors, ExporterSpec, Manifest, Protocol, TelemetryKind};
 
 /// Spans the agent may keep a second: two thirds of what the shop sends, so that there is something to choose.
 const KEPT_SPANS_MAX: u64 = 320;
@@ -31,7 +31,7 @@ pub(crate) fn manifest(shop: &BTreeMap<&'static str, SocketAddr>, backend: Socke
         protocol: Protocol::Grpc,
         endpoint: format!("http://{backend}"),
         headers: BTreeMap::new(),
-        gzip: false,
+        compression: Compression::None,
         signals: vec![TelemetryKind::Traces],
     }];
     let settings = &mut manifest.settings;

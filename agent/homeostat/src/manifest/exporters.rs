@@ -26,6 +26,8 @@ pub(crate) enum TelemetryKind {
     Metrics,
     /// Logs.
     Logs,
+    /// Profiles.
+    Profiles,
 }
 
 /// How OTLP is spoken.
@@ -38,11 +40,16 @@ pub(crate) enum Protocol {
     Http,
 }
 
-/// Whether bodies are compressed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Compression {
+/// How bodies are compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Compression {
+    /// Not at all.
     None,
+    /// What every receiver understands.
     Gzip,
+    /// Smaller and cheaper than gzip, where the receiver understands it.
+    Zstd,
 }
 
 /// A header's value, which may be a credential: it is sent, never shown.
@@ -73,8 +80,8 @@ pub(crate) struct ExporterSpec {
     pub(crate) endpoint: String,
     /// Sent with every request.
     pub(crate) headers: BTreeMap<String, HeaderValue>,
-    /// Whether bodies are compressed with gzip.
-    pub(crate) gzip: bool,
+    /// How bodies are compressed.
+    pub(crate) compression: Compression,
     /// What it receives, in the order of [`TelemetryKind`], at least one.
     pub(crate) signals: Vec<TelemetryKind>,
 }
@@ -121,8 +128,8 @@ impl Exporters {
 
     fn add(&mut self, new: ExporterSpec, item: &Field<'_>, report: &mut Report) {
         let same = |old: &&mut ExporterSpec| {
-            (old.protocol, &old.endpoint, &old.headers, old.gzip)
-                == (new.protocol, &new.endpoint, &new.headers, new.gzip)
+            (old.protocol, &old.endpoint, &old.headers, old.compression)
+                == (new.protocol, &new.endpoint, &new.headers, new.compression)
         };
         if let Some(old) = self.list.iter_mut().find(same) {
             let repeated = new.signals.iter().any(|kind| old.signals.contains(kind));
@@ -178,7 +185,7 @@ fn read_one(
         protocol: protocol.unwrap_or_else(|| usual_protocol(&endpoint)),
         endpoint,
         headers,
-        gzip: compression == Some(Compression::Gzip),
+        compression: compression.unwrap_or(Compression::None),
         signals: vec![kind],
     })
 }
@@ -200,7 +207,8 @@ fn compression(value: &Value) -> Result<Compression, String> {
     match scalars::text(value).unwrap_or_default().as_str() {
         "none" => Ok(Compression::None),
         "gzip" => Ok(Compression::Gzip),
-        _ => Err("must be none or gzip".to_owned()),
+        "zstd" => Ok(Compression::Zstd),
+        _ => Err("must be none, gzip or zstd".to_owned()),
     }
 }
 

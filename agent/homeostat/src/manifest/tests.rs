@@ -75,7 +75,7 @@ fn a_manifest_of_everything_is_taken_and_annotated() {
             protocol: Protocol::Grpc,
             endpoint: "http://otel-collector:4317".to_owned(),
             headers: BTreeMap::new(),
-            gzip: false,
+            compression: Compression::None,
             signals: vec![TelemetryKind::Traces],
         }]
     );
@@ -94,7 +94,8 @@ fn a_manifest_of_everything_is_taken_and_annotated() {
             "spec.metrics.scrapeInterval",
             "spec.logs.exporters[0] (loki)",
             "spec.logs.level",
-            "spec.profiling",
+            "spec.profiling.exporters[0] (pyroscope)",
+            "spec.profiling.types",
             "spec.automation.autoRemediation",
             "spec.automation.autoInstrumentation",
         ]
@@ -302,7 +303,7 @@ fn exporters_are_merged_and_told_apart() {
     .unwrap();
     let [exporter] = &manifest.exporters[..] else { panic!("one exporter") };
     assert_eq!(exporter.signals, [TelemetryKind::Traces, TelemetryKind::Metrics, TelemetryKind::Logs]);
-    assert_eq!((exporter.protocol, exporter.gzip), (Protocol::Http, true));
+    assert_eq!((exporter.protocol, exporter.compression), (Protocol::Http, Compression::Gzip));
     assert_eq!(exporter.headers["authorization"].reveal(), "Bearer s3cret");
     assert!(!format!("{manifest:?}").contains("s3cret"));
 

@@ -1,23 +1,17 @@
 //! The requests of one service, by operation.
 //!
-//! Answers how many there were and how long they took. Does not know other services. Durations go into sketches because a
-//! quantile of averages is no quantile; counts stay integers because they must be exact.
+//! Answers how many spans and requests there were and how long they took. Does not know other services. Durations go into
+//! histograms because a quantile of averages is no quantile; counts stay integers because they must be exact.
 
 use std::collections::BTreeMap;
 
+use hashbrown::HashTable;
 use homeostat_core::{Micros, OperationName};
-use sketches_ddsketch::{Config, DDSketch};
 
+use super::durations::Durations;
 use super::{Counted, OVERFLOW, OperationReport};
 
-/// Relative error of a quantile; one percent is finer than any latency objective is written.
-const SKETCH_ERROR: f64 = 0.01;
-/// Bins of a sketch: covers eight decades at that error; beyond, the fastest requests share a bin.
-const SKETCH_BINS_MAX: u32 = 1024;
-/// The shortest duration told apart from zero, in microseconds.
-const SKETCH_FLOOR_MICROS: f64 = 1.0;
-
-/// How long requests took. Quantiles are within one percent.
+/// How long requests took. Quantiles are within 1.2 percent.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct DurationSummary {
     /// How many.
@@ -48,34 +42,53 @@ impl Red {
         self.errors += u64::from(span.view.is_error());
         self.slow += u64::from(span.slow);
     }
+
+    fn add(&mut self, other: Red) {
+        self.requests += other.requests;
+        self.errors += other.errors;
+        self.slow += other.slow;
+    }
 }
 
+/// The spans of one operation and kind.
 struct Series {
+    key: u64,
+    name: OperationName,
+    kind: i32,
     red: Red,
-    durations: DDSketch,
+    /// By status: unset, ok, error.
+    outcomes: [Option<Box<Durations>>; 3],
 }
 
 /// All operations of one service.
 pub(super) struct Operations {
     pub(super) total: Red,
-    since_last: DDSketch,
-    by_name: BTreeMap<OperationName, Series>,
-    names_max: usize,
+    since_last: Durations,
+    series: HashTable<Series>,
+    series_max: usize,
 }
 
 impl Operations {
-    pub(super) fn new(names_max: usize) -> Operations {
-        Operations { total: Red::default(), since_last: sketch(), by_name: BTreeMap::new(), names_max }
+    pub(super) fn new(series_max: usize) -> Operations {
+        Operations { total: Red::default(), since_last: Durations::default(), series: HashTable::new(), series_max }
     }
 
-    /// Counts an entry span.
+    /// Counts a span; an entry span is a request as well.
     pub(super) fn record(&mut self, span: &Counted<'_>) {
-        let micros = span.view.duration_nanos() as f64 / 1000.0;
-        self.total.count(span);
-        self.since_last.add(micros);
-        let series = self.series(span.view.name);
-        series.red.count(span);
-        series.durations.add(micros);
+        let nanos = span.view.duration_nanos();
+        if span.is_entry() {
+            self.total.count(span);
+            self.since_last.add(nanos);
+        }
+        let series = self.series(span.operation, span.view.name, span.view.kind);
+        if span.is_entry() {
+            series.red.count(span);
+        }
+        let status = usize::try_from(span.view.status_code).unwrap_or_default();
+        let outcome = series.outcomes.get_mut(status).map(|outcome| outcome.get_or_insert_with(Box::default));
+        if let Some(outcome) = outcome {
+            outcome.add(nanos);
+        }
     }
 
     /// Median and 99th percentile since the last call, if there was a request.
@@ -83,47 +96,50 @@ impl Operations {
         if self.since_last.count() == 0 {
             return None;
         }
-        let since_last = std::mem::replace(&mut self.since_last, sketch());
-        Some((quantile(&since_last, 0.5), quantile(&since_last, 0.99)))
+        let quantiles = (self.since_last.quantile(0.5), self.since_last.quantile(0.99));
+        self.since_last.clear();
+        Some(quantiles)
     }
 
+    /// Operations that were requested, by name.
     pub(super) fn report(&self) -> Vec<OperationReport> {
-        let one = |(operation, series): (&OperationName, &Series)| OperationReport {
-            operation: operation.clone(),
-            requests: series.red.requests,
-            errors: series.red.errors,
-            slow: series.red.slow,
-            durations: summary(&series.durations),
-        };
-        self.by_name.iter().map(one).collect()
-    }
-
-    fn series(&mut self, name: &str) -> &mut Series {
-        let full = self.by_name.len() >= self.names_max;
-        let name = if full && !self.by_name.contains_key(name) { OVERFLOW } else { name };
-        if !self.by_name.contains_key(name) {
-            self.by_name.insert(name.into(), Series { red: Red::default(), durations: sketch() });
+        let mut requested: BTreeMap<&OperationName, (Red, Durations)> = BTreeMap::new();
+        for series in self.series.iter().filter(|series| series.red.requests > 0) {
+            let (red, durations) = requested.entry(&series.name).or_default();
+            red.add(series.red);
+            series.outcomes.iter().flatten().for_each(|outcome| durations.merge(outcome));
         }
-        self.by_name.get_mut(name).expect("inserted above")
+        let one = |(operation, (red, durations)): (&OperationName, (Red, Durations))| OperationReport {
+            operation: operation.clone(),
+            requests: red.requests,
+            errors: red.errors,
+            slow: red.slow,
+            durations: summary(&durations),
+        };
+        requested.into_iter().map(one).collect()
+    }
+
+    fn series(&mut self, key: u64, name: &str, kind: i32) -> &mut Series {
+        let known = |series: &Series| series.key == key && series.kind == kind && series.name.as_str() == name;
+        let (key, name) = if self.series.len() >= self.series_max && self.series.find(key, known).is_none() {
+            (u64::from(kind.unsigned_abs()), OVERFLOW)
+        } else {
+            (key, name)
+        };
+        let known = |series: &Series| series.key == key && series.kind == kind && series.name.as_str() == name;
+        let new = || Series { key, name: name.into(), kind, red: Red::default(), outcomes: [None, None, None] };
+        self.series.entry(key, known, |series| series.key).or_insert_with(new).into_mut()
     }
 }
 
-fn sketch() -> DDSketch {
-    DDSketch::new(Config::new(SKETCH_ERROR, SKETCH_BINS_MAX, SKETCH_FLOOR_MICROS))
-}
-
-fn quantile(sketch: &DDSketch, q: f64) -> Micros {
-    Micros(sketch.quantile(q).ok().flatten().unwrap_or(0.0).round() as u64)
-}
-
-fn summary(sketch: &DDSketch) -> DurationSummary {
+fn summary(durations: &Durations) -> DurationSummary {
     DurationSummary {
-        count: sketch.count() as u64,
-        sum_micros: sketch.sum().unwrap_or(0.0),
-        p50: quantile(sketch, 0.5),
-        p90: quantile(sketch, 0.9),
-        p99: quantile(sketch, 0.99),
-        max: Micros(sketch.max().unwrap_or(0.0).round() as u64),
+        count: durations.count(),
+        sum_micros: durations.sum_seconds() * 1e6,
+        p50: durations.quantile(0.5),
+        p90: durations.quantile(0.9),
+        p99: durations.quantile(0.99),
+        max: Micros(durations.max_nanos() / 1000),
     }
 }
 
@@ -132,9 +148,11 @@ mod tests {
     use super::*;
     use crate::views::{SpanIds, SpanView};
 
-    fn span(name: &str, millis: u64) -> Counted<'_> {
+    fn record(operations: &mut Operations, name: &str, millis: u64) {
         let view = SpanView { name, end_unix_nano: millis * 1_000_000, ..SpanView::default() };
-        Counted { ids: SpanIds { trace: [1; 16], span: [1; 8], parent: None }, view, slow: millis > 50 }
+        let ids = SpanIds { trace: [1; 16], span: [1; 8], parent: None };
+        let operation = crate::aggregate::operation_key(1, &view);
+        operations.record(&Counted { ids, view: &view, trace_hash: 0, operation, source: 0, slow: millis > 50 });
     }
 
     /// Scenario: requests of 1 to 100 ms.
@@ -142,7 +160,7 @@ mod tests {
     #[test]
     fn durations_are_sketched() {
         let mut operations = Operations::new(10);
-        (1..=100).for_each(|millis| operations.record(&span("pay", millis)));
+        (1..=100).for_each(|millis| record(&mut operations, "pay", millis));
         assert_eq!(operations.total, Red { requests: 100, errors: 0, slow: 50 });
         let (p50, p99) = operations.take_quantiles().unwrap();
         assert!((49_000..=51_500).contains(&p50.0), "{p50}");
@@ -157,7 +175,7 @@ mod tests {
     fn names_are_bounded() {
         let mut operations = Operations::new(3);
         let names: Vec<_> = (0..10).map(|n| format!("op{n}")).collect();
-        names.iter().for_each(|name| operations.record(&span(name, 1)));
+        names.iter().for_each(|name| record(&mut operations, name, 1));
         let report = operations.report();
         assert_eq!(report.len(), 4);
         assert_eq!(report.iter().map(|operation| operation.requests).sum::<u64>(), 10);

@@ -22,6 +22,8 @@ const NO_UTILIZATION: u64 = u64::MAX;
 /// The counters of one service.
 pub(crate) struct Service {
     pub(crate) name: ServiceName,
+    /// What [`super::service_key`] says.
+    pub(crate) key: u64,
     heard: AtomicBool,
     spans_received: AtomicU64,
     spans_kept: AtomicU64,
@@ -41,6 +43,7 @@ impl Service {
     pub(crate) fn new(name: &str, operations_max: usize) -> Service {
         Service {
             name: name.into(),
+            key: super::service_key(name),
             heard: AtomicBool::new(false),
             spans_received: AtomicU64::new(0),
             spans_kept: AtomicU64::new(0),
@@ -71,7 +74,7 @@ impl Service {
         self.hear();
         self.spans_received.fetch_add(spans.len() as u64, Relaxed);
         let mut operations = self.operations.lock().unwrap_or_else(PoisonError::into_inner);
-        spans.iter().filter(|span| span.is_entry()).for_each(|span| operations.record(span));
+        spans.iter().for_each(|span| operations.record(span));
     }
 
     /// Whether it was heard lately, in the caller's time.
@@ -213,11 +216,9 @@ mod tests {
     fn services_are_bounded() {
         let services = Services::new(Cardinality { services_max: 2, ..Cardinality::default() });
         for name in ["a", "b", "c", "d", "a"] {
-            let span = Counted {
-                ids: crate::views::SpanIds { trace: [1; 16], span: [1; 8], parent: None },
-                view: crate::views::SpanView::default(),
-                slow: false,
-            };
+            let view = crate::views::SpanView::default();
+            let ids = crate::views::SpanIds { trace: [1; 16], span: [1; 8], parent: None };
+            let span = Counted { view: &view, ids, trace_hash: 0, operation: 0, source: 0, slow: false };
             services.get(name).record(&[span]);
         }
         let report: Vec<_> = services.report().into_iter().map(|s| (s.service.to_string(), s.requests)).collect();

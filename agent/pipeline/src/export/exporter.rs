@@ -18,9 +18,11 @@ use super::grpc::GrpcTransport;
 use super::http::HttpTransport;
 use super::queue::{Item, Next, Queue, Queued};
 use super::retry::{Attempt, Patience, Retry};
-use crate::config::{BufferConfig, ExportProtocol, ExportSignals, ExporterConfig, Telemetry};
+use crate::config::{BufferConfig, ClientTls, Compression, ExportProtocol, ExportSignals, ExporterConfig, Telemetry};
 use crate::stats::{Counter, ExporterStats, Lost, Tally};
 use crate::store::{ExporterId, KeptRecord, Leftover};
+use crate::tls::{self, ExporterTls, TlsError};
+use crate::watched::chain;
 use crate::wire::{Value, fields};
 
 /// Sends that run beside each other: enough to hide one round trip, few enough to stay gentle.
@@ -37,13 +39,16 @@ pub struct ExporterError {
 }
 
 /// What can be wrong with an exporter's configuration.
-#[derive(Debug, PartialEq, Eq, Error)]
+#[derive(Debug, Error)]
 pub enum ExporterProblem {
-    /// The endpoint asks for TLS.
-    #[error("endpoint `{0}`: TLS is not supported yet; use http:// to a collector on this host or network")]
-    Tls(String),
+    /// Certificates or keys cannot be used.
+    #[error("{}", chain(.0))]
+    Tls(TlsError),
+    /// Certificates are given for a connection that is not encrypted.
+    #[error("endpoint `{0}`: certificates and keys need https://")]
+    PlainWithTls(String),
     /// The endpoint is no address.
-    #[error("endpoint `{0}`: expected http://host:port or host:port")]
+    #[error("endpoint `{0}`: expected http://host:port, https://host:port or host:port")]
     Endpoint(String),
     /// A header cannot be sent.
     #[error("header `{0}`: not a valid HTTP header name and value")]
@@ -71,7 +76,8 @@ pub(super) struct Destination {
     pub(super) endpoint: Uri,
     pub(super) prefix: String,
     pub(super) headers: HeaderMap,
-    pub(super) gzip: bool,
+    pub(super) tls: Option<Arc<ExporterTls>>,
+    pub(super) compression: Compression,
 }
 
 /// One destination with its queue.
@@ -82,6 +88,7 @@ pub(super) struct Exporter {
     queue: Queue,
     transport: Transport,
     breaker: Breaker,
+    tls: Option<Arc<ExporterTls>>,
     retry: Retry,
     timeout: Duration,
     counters: Counters,
@@ -95,6 +102,7 @@ impl Exporter {
     ) -> Result<Exporter, ExporterError> {
         let destination =
             destination(config).map_err(|problem| ExporterError { name: config.name.clone(), problem })?;
+        let tls = destination.tls.clone();
         let transport = match config.protocol {
             ExportProtocol::Grpc => Transport::Grpc(GrpcTransport::new(destination)),
             ExportProtocol::HttpProtobuf => Transport::Http(HttpTransport::new(destination)),
@@ -105,6 +113,7 @@ impl Exporter {
             queue: Queue::new(ExporterId::of(&config.name), buffer.queue_bytes_max),
             transport,
             breaker: Breaker::new(),
+            tls,
             retry: Retry::new(buffer, patience),
             timeout: Duration::from_millis(buffer.export_timeout.0),
             counters: Counters::default(),
@@ -140,6 +149,13 @@ impl Exporter {
     pub(super) fn resume(&self, leftover: &Leftover) {
         let wants = |kind| self.wants(kind);
         leftover.unsent(ExporterId::of(&self.name), wants, |record| self.queue.push_left(record));
+    }
+
+    /// Reads certificates again if they have changed.
+    pub(super) fn refresh(&self) {
+        if let Some(tls) = &self.tls {
+            tls.refresh();
+        }
     }
 
     /// Starts the senders.
@@ -289,15 +305,20 @@ pub(super) fn rejected_items(response: &[u8]) -> u64 {
 fn destination(config: &ExporterConfig) -> Result<Destination, ExporterProblem> {
     let text = config.endpoint.trim();
     let bad = || ExporterProblem::Endpoint(config.endpoint.clone());
-    if text.starts_with("https://") {
-        return Err(ExporterProblem::Tls(config.endpoint.clone()));
-    }
     let full = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
     let endpoint: Uri = full.parse().map_err(|_| bad())?;
     let authority = endpoint.authority().filter(|authority| authority.port_u16().is_some()).ok_or_else(bad)?;
-    if endpoint.scheme_str() != Some("http") || authority.host().is_empty() || endpoint.query().is_some() {
+    if authority.host().is_empty() || endpoint.query().is_some() {
         return Err(bad());
     }
+    let tls = match endpoint.scheme_str() {
+        Some("https") => {
+            Some(Arc::new(tls::exporter(&config.tls, alpn(config.protocol)).map_err(ExporterProblem::Tls)?))
+        }
+        Some("http") if config.tls == ClientTls::default() => None,
+        Some("http") => return Err(ExporterProblem::PlainWithTls(config.endpoint.clone())),
+        _ => return Err(bad()),
+    };
     let mut headers = HeaderMap::new();
     for (name, value) in &config.headers {
         let header = || Some((HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?));
@@ -305,7 +326,15 @@ fn destination(config: &ExporterConfig) -> Result<Destination, ExporterProblem> 
         headers.append(name, value);
     }
     let prefix = endpoint.path().trim_end_matches('/').to_owned();
-    Ok(Destination { endpoint, prefix, headers, gzip: config.gzip })
+    Ok(Destination { endpoint, prefix, headers, tls, compression: config.compression })
+}
+
+/// What the destination is told will be spoken.
+fn alpn(protocol: ExportProtocol) -> &'static [u8] {
+    match protocol {
+        ExportProtocol::Grpc => b"h2",
+        ExportProtocol::HttpProtobuf => b"http/1.1",
+    }
 }
 
 #[cfg(test)]
@@ -318,13 +347,15 @@ mod tests {
             protocol: ExportProtocol::Grpc,
             endpoint: endpoint.into(),
             headers: vec![],
-            gzip: false,
+            tls: ClientTls::default(),
+            compression: Compression::None,
             signals: ExportSignals::default(),
         }
     }
 
-    /// Scenario: endpoints as people write them, good and bad, and a header with a line break.
-    /// Guarantees: both usual forms are taken; the others are refused with what to write instead.
+    /// Scenario: endpoints as people write them, good and bad, a header with a line break, and certificates that are not
+    /// there or not needed.
+    /// Guarantees: the usual forms are taken; the others are refused with what to write instead.
     #[test]
     fn endpoints_are_checked_at_start() {
         let prefix = |endpoint| {
@@ -334,13 +365,17 @@ mod tests {
         assert_eq!(prefix("10.0.0.1:4317").unwrap(), "10.0.0.1:4317");
         assert_eq!(prefix("http://gateway:4318/otlp/").unwrap(), "gateway:4318/otlp");
         for bad in ["", "localhost", "ftp://a:1", "http://:1", "http://a:1?x=y", "a b:1"] {
-            assert_eq!(prefix(bad), Err(ExporterProblem::Endpoint(bad.into())), "{bad}");
+            assert!(matches!(prefix(bad), Err(ExporterProblem::Endpoint(named)) if named == bad), "{bad}");
         }
-        let error = Exporter::new(&config("https://a:4317"), BufferConfig::default(), Patience::Bounded)
-            .unwrap_err()
-            .to_string();
-        assert!(error.starts_with("exporter `out`: endpoint `https://a:4317`: TLS is not supported yet"), "{error}");
         let header = ExporterConfig { headers: vec![("a".into(), "b\r\nc".into())], ..config("a:1") };
-        assert_eq!(destination(&header).err(), Some(ExporterProblem::Header("a".into())));
+        assert!(matches!(destination(&header), Err(ExporterProblem::Header(name)) if name == "a"));
+        let tls = ClientTls { ca_file: Some("/nowhere/ca.pem".into()), ..ClientTls::default() };
+        let said = |endpoint| {
+            let config = ExporterConfig { tls: tls.clone(), ..config(endpoint) };
+            Exporter::new(&config, BufferConfig::default(), Patience::Bounded).unwrap_err().to_string()
+        };
+        let missing = said("https://a:4317");
+        assert!(missing.starts_with("exporter `out`: cannot read /nowhere/ca.pem: "), "{missing}");
+        assert_eq!(said("a:4317"), "exporter `out`: endpoint `a:4317`: certificates and keys need https://");
     }
 }

@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-use ::http::HeaderMap;
-use ::http::uri::PathAndQuery;
+use ::http::uri::{PathAndQuery, Scheme};
+use ::http::{HeaderMap, Uri};
 use bytes::{Buf, BufMut, Bytes};
 use tonic::client::Grpc;
 use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder};
@@ -14,9 +14,12 @@ use tonic::metadata::MetadataMap;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status};
 
+use super::connect::Connector;
 use super::exporter::{Destination, rejected_items};
 use super::queue::Item;
 use super::retry::Attempt;
+use crate::config::Compression;
+use crate::watched::chain;
 use crate::wire::{Value, fields};
 
 /// HTTP/2 windows: several batches in flight without waiting for an update.
@@ -32,16 +35,22 @@ pub(super) struct GrpcTransport {
 
 impl GrpcTransport {
     pub(super) fn new(destination: Destination) -> GrpcTransport {
-        let channel = Endpoint::from(destination.endpoint)
+        // The library would refuse https:// without a TLS of its own; the connector encrypts, and requests say so.
+        let mut plain = destination.endpoint.clone().into_parts();
+        plain.scheme = Some(Scheme::HTTP);
+        let address = Uri::from_parts(plain).expect("another scheme leaves an address valid");
+        let channel = Endpoint::from(address)
+            .origin(destination.endpoint)
             .connect_timeout(CONNECT_TIMEOUT)
-            .tcp_nodelay(true)
             .initial_stream_window_size(WINDOW_BYTES)
             .initial_connection_window_size(WINDOW_BYTES)
-            .connect_lazy();
+            .connect_with_connector_lazy(Connector::new(destination.tls));
         let mut client = Grpc::new(channel).accept_compressed(CompressionEncoding::Gzip);
-        if destination.gzip {
-            client = client.send_compressed(CompressionEncoding::Gzip);
-        }
+        client = match destination.compression {
+            Compression::None => client,
+            Compression::Gzip => client.send_compressed(CompressionEncoding::Gzip),
+            Compression::Zstd => client.send_compressed(CompressionEncoding::Zstd),
+        };
         GrpcTransport { client, headers: destination.headers }
     }
 
@@ -109,17 +118,6 @@ fn number(message: &[u8], number: u32) -> u64 {
         _ => None,
     });
     found.map_or(0, |value| value.unsigned_abs().min(u64::from(u32::MAX)))
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    // Bounded by the length of the chain, which libraries keep short.
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }
 
 /// Messages as bytes, neither encoded nor decoded.

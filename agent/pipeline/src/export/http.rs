@@ -9,16 +9,17 @@ use std::time::SystemTime;
 use ::http::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
 use ::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use bytes::Bytes;
-use flate2::Compression;
 use flate2::write::GzEncoder;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 
+use super::connect::Connector;
 use super::exporter::{Destination, rejected_items};
 use super::queue::Item;
 use super::retry::{Attempt, retry_after};
+use crate::config::Compression;
+use crate::watched::chain;
 
 /// How much of an answer is read; an export response is a count and a sentence.
 const ANSWER_BYTES_MAX: usize = 64 << 10;
@@ -27,22 +28,21 @@ const EXCERPT_CHARS_MAX: usize = 200;
 
 #[derive(Debug)]
 pub(super) struct HttpTransport {
-    client: Client<HttpConnector, Full<Bytes>>,
+    client: Client<Connector, Full<Bytes>>,
     base: String,
     headers: HeaderMap,
-    gzip: bool,
+    compression: Compression,
 }
 
 impl HttpTransport {
     pub(super) fn new(destination: Destination) -> HttpTransport {
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
+        let scheme = if destination.tls.is_some() { "https" } else { "http" };
         let authority = destination.endpoint.authority().map_or("", |authority| authority.as_str());
         HttpTransport {
-            client: Client::builder(TokioExecutor::new()).build(connector),
-            base: format!("http://{authority}{}", destination.prefix),
+            client: Client::builder(TokioExecutor::new()).build(Connector::new(destination.tls.clone())),
+            base: format!("{scheme}://{authority}{}", destination.prefix),
             headers: destination.headers,
-            gzip: destination.gzip,
+            compression: destination.compression,
         }
     }
 
@@ -54,7 +54,7 @@ impl HttpTransport {
         let failed = |why: String| Attempt::Failed { why, after: None };
         let (parts, body) = match self.client.request(request).await {
             Ok(response) => Response::into_parts(response),
-            Err(error) => return failed(error.to_string()),
+            Err(error) => return failed(chain(&error)),
         };
         let answer = match Limited::new(body, ANSWER_BYTES_MAX).collect().await {
             Ok(collected) => collected.to_bytes(),
@@ -68,12 +68,14 @@ impl HttpTransport {
         if let Some(headers) = request.headers_mut() {
             headers.extend(self.headers.clone());
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
-            if self.gzip {
-                headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-            }
+            let encoding = match self.compression {
+                Compression::None => None,
+                Compression::Gzip => Some("gzip"),
+                Compression::Zstd => Some("zstd"),
+            };
+            headers.extend(encoding.map(|name| (CONTENT_ENCODING, HeaderValue::from_static(name))));
         }
-        let body = if self.gzip { deflate(&item.bytes) } else { item.bytes.clone() };
-        request.body(Full::new(body))
+        request.body(Full::new(compressed(self.compression, &item.bytes)))
     }
 }
 
@@ -101,9 +103,16 @@ fn wall_clock() -> SystemTime {
     SystemTime::now()
 }
 
-fn deflate(bytes: &[u8]) -> Bytes {
-    let mut encoder = GzEncoder::new(Vec::with_capacity(bytes.len() / 4), Compression::fast());
-    encoder.write_all(bytes).and_then(|()| encoder.finish()).expect("writing to memory does not fail").into()
+/// At the fastest level of each: what is saved beyond it costs more than it is worth between machines of one network.
+fn compressed(compression: Compression, bytes: &Bytes) -> Bytes {
+    match compression {
+        Compression::None => bytes.clone(),
+        Compression::Gzip => {
+            let mut encoder = GzEncoder::new(Vec::with_capacity(bytes.len() / 4), flate2::Compression::fast());
+            encoder.write_all(bytes).and_then(|()| encoder.finish()).expect("writing to memory does not fail").into()
+        }
+        Compression::Zstd => zstd::bulk::compress(bytes, 1).expect("memory of the bound's size is enough").into(),
+    }
 }
 
 #[cfg(test)]

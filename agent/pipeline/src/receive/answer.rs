@@ -74,6 +74,7 @@ pub(super) fn response_json(kind: Telemetry, accepted: &Accepted) -> Vec<u8> {
         Telemetry::Traces => "rejectedSpans",
         Telemetry::Metrics => "rejectedDataPoints",
         Telemetry::Logs => "rejectedLogRecords",
+        Telemetry::Profiles => "rejectedProfiles",
     };
     let partial = serde_json::json!({ rejected: accepted.rejected.to_string(), "errorMessage": accepted.message });
     serde_json::json!({ "partialSuccess": partial }).to_string().into_bytes()

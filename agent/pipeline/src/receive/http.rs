@@ -1,17 +1,19 @@
 //! The HTTP door.
 //!
-//! Answers `POST /v1/traces`, `/v1/metrics` and `/v1/logs`, protobuf or JSON, in the format the request came in. A router
-//! is not used: there are three paths.
+//! Answers `POST /v1/traces`, `/v1/metrics`, `/v1/logs` and `/v1development/profiles`, protobuf or JSON, in the format the
+//! request came in. Does not read content. A router is not used: there are four paths.
 
 use std::sync::Arc;
 
-use ::http::header::{ALLOW, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
+use ::http::header::{ALLOW, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use ::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 
+use super::Door;
 use super::answer::{self, Answer};
-use super::body::{self, Reserved};
-use super::{Door, json};
+use super::body::{self, Announced, Reserved};
+use super::encoding::{self, Encoding};
+use super::work::{self, Content};
 use crate::config::Telemetry;
 use crate::intake::{Accepted, Intake, Refusal};
 use crate::stats::Refused;
@@ -37,14 +39,17 @@ impl Door for HttpDoor {
         self.0.counters.requests.add(1);
         let format = format(request.headers());
         let answering = format.unwrap_or(Format::Protobuf);
-        let (kind, format, gzip) = match served(&request, format) {
+        if let Err(refusal) = self.0.admit(request.headers()) {
+            return self.refuse(answering, &refusal);
+        }
+        let (kind, format, encoding) = match served(&request, format) {
             Ok(served) => served,
             Err(unserved) => {
                 self.0.counters.refused.add(Refused::Unsupported, 1);
                 return error(answering, unserved.status, &unserved.message);
             }
         };
-        match self.take(request, kind, format, gzip).await {
+        match self.take(request, kind, format, encoding).await {
             Ok(accepted) => success(kind, format, &accepted),
             Err(refusal) => self.refuse(format, &refusal),
         }
@@ -57,21 +62,17 @@ impl HttpDoor {
         request: Request<Incoming>,
         kind: Telemetry,
         format: Format,
-        gzip: bool,
+        encoding: Encoding,
     ) -> Result<Accepted, Refusal> {
-        let limit = self.0.limits.request_bytes_max;
         let mut reserved = Reserved::none(&self.0);
-        let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-        // Read even when too much is announced: one chunk shows it, and the rest is drained for the answer's sake.
-        let limit = if announced.is_some_and(|length: u64| length > limit as u64) { 0 } else { limit };
-        let mut bytes = body::read(request.into_body(), limit, &mut reserved).await?;
-        if gzip {
-            bytes = body::inflate(&bytes, &mut reserved)?;
-        }
-        if format == Format::Json {
-            bytes = json::to_protobuf(kind, &bytes)?;
-        }
-        self.0.receive(kind, &bytes).await
+        let length = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+        let body = body::read(request.into_body(), Announced::ByHeader(length), &mut reserved).await?;
+        let body = encoding::inflate(encoding, body, &mut reserved).await?;
+        let content = match format {
+            Format::Protobuf => Content::Protobuf(body),
+            Format::Json => Content::Json(body),
+        };
+        work::take(kind, content, reserved).await
     }
 
     fn refuse(&self, format: Format, refusal: &Refusal) -> Response<Answer> {
@@ -81,20 +82,25 @@ impl HttpDoor {
             Refusal::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Refusal::Overload(_) => StatusCode::SERVICE_UNAVAILABLE,
             Refusal::Timeout => StatusCode::REQUEST_TIMEOUT,
+            Refusal::Unauthenticated => StatusCode::UNAUTHORIZED,
         };
         let mut response = error(format, status, &refusal.to_string());
         if let Refusal::Overload(_) = refusal {
             let seconds = self.0.limits.retry_after.0.div_ceil(1000);
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
+        if *refusal == Refusal::Unauthenticated {
+            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
         response
     }
 }
 
-fn served(request: &Request<Incoming>, format: Option<Format>) -> Result<(Telemetry, Format, bool), Unserved> {
+fn served(request: &Request<Incoming>, format: Option<Format>) -> Result<(Telemetry, Format, Encoding), Unserved> {
     let unserved = |status, message: String| Err(Unserved { status, message });
     let Some(kind) = Telemetry::ALL.into_iter().find(|kind| kind.path() == request.uri().path()) else {
-        let message = "no such path; OTLP is served at /v1/traces, /v1/metrics and /v1/logs".to_owned();
+        let message =
+            "no such path; OTLP is served at /v1/traces, /v1/metrics, /v1/logs and /v1development/profiles".to_owned();
         return unserved(StatusCode::NOT_FOUND, message);
     };
     if request.method() != Method::POST {
@@ -104,10 +110,12 @@ fn served(request: &Request<Incoming>, format: Option<Format>) -> Result<(Teleme
         let message = "content-type must be application/x-protobuf or application/json".to_owned();
         return unserved(StatusCode::UNSUPPORTED_MEDIA_TYPE, message);
     };
-    match request.headers().get(CONTENT_ENCODING).map(HeaderValue::as_bytes) {
-        None | Some(b"" | b"identity") => Ok((kind, format, false)),
-        Some(b"gzip") => Ok((kind, format, true)),
-        Some(_) => unserved(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content-encoding must be gzip or identity".to_owned()),
+    match Encoding::named(request.headers().get(CONTENT_ENCODING)) {
+        Some(encoding) => Ok((kind, format, encoding)),
+        None => {
+            let message = "content-encoding must be gzip, zstd or identity".to_owned();
+            unserved(StatusCode::UNSUPPORTED_MEDIA_TYPE, message)
+        }
     }
 }
 
@@ -133,6 +141,7 @@ fn error(format: Format, status: StatusCode, message: &str) -> Response<Answer> 
         StatusCode::PAYLOAD_TOO_LARGE => 8,
         StatusCode::SERVICE_UNAVAILABLE => 14,
         StatusCode::REQUEST_TIMEOUT => 4,
+        StatusCode::UNAUTHORIZED => 16,
         StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => 12,
         _ => 3,
     };

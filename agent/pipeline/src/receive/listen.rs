@@ -7,22 +7,26 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ::http::{Request, Response};
-use homeostat_core::Millis;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, timeout};
+use tokio_rustls::{TlsAcceptor, TlsStream};
 
 use super::answer::Answer;
+use super::connections::{Connections, Place};
+use crate::clock::Clock;
 use crate::config::Limits;
+use crate::tls::{DoorTls, MaybeTls};
 
 /// HTTP/2 flow-control windows: a recommended largest request would need 64 MiB, a usual one fits whole.
 const WINDOW_BYTES: u32 = 4 << 20;
@@ -32,8 +36,17 @@ const HEADER_BYTES_MAX: u32 = 64 << 10;
 const PING_INTERVAL: Duration = Duration::from_secs(20);
 /// How long its answer may take.
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
+/// Streams reset by the sender before they were answered, and by the door for the sender's errors: beyond it the
+/// connection is closed. Both are what an attack looks like; no sender comes near.
+const RESET_STREAMS_MAX: usize = 64;
 /// The pause after a failed accept, most likely for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How often idle connections are looked for.
+const IDLE_SWEEP: Duration = Duration::from_secs(1);
+/// Connections above the limit that may be on their way out while new ones are taken in.
+const LEAVING_MAX: usize = 64;
+/// How long a connection that is told to close may take to say so.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Something that answers requests.
 pub(crate) trait Door: Send + Sync + 'static {
@@ -46,6 +59,16 @@ pub(crate) struct Listener {
     pub(crate) address: SocketAddr,
 }
 
+/// What every connection of a listener shares.
+struct House<D> {
+    door: D,
+    limits: Limits,
+    tls: Option<Arc<DoorTls>>,
+    clock: Clock,
+    connections: Arc<Connections>,
+    closing: watch::Receiver<bool>,
+}
+
 impl Listener {
     pub(crate) async fn bind(address: SocketAddr) -> io::Result<Listener> {
         let socket = TcpListener::bind(address).await?;
@@ -53,68 +76,139 @@ impl Listener {
     }
 
     /// Serves until `closing` turns true, then finishes the requests at hand.
-    pub(crate) async fn serve(self, door: Arc<impl Door>, limits: Limits, mut closing: watch::Receiver<bool>) {
-        let graceful = GracefulShutdown::new();
-        let permits = Arc::new(Semaphore::new(limits.connections_max));
-        let mut connections = JoinSet::new();
+    pub(crate) async fn serve(
+        self,
+        door: impl Door,
+        limits: Limits,
+        tls: Option<Arc<DoorTls>>,
+        mut closing: watch::Receiver<bool>,
+    ) {
+        let connections = Arc::new(Connections::default());
+        let clock = Clock::start();
+        let house = Arc::new(House { door, limits, tls, clock, connections, closing: closing.clone() });
+        let mut tasks = JoinSet::new();
+        let mut sweep = tokio::time::interval(IDLE_SWEEP);
+        sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let stream = tokio::select! {
-                stream = accept(&self.socket, &permits) => stream,
-                Some(_) = connections.join_next(), if !connections.is_empty() => continue,
+            let has_room = tasks.len() < limits.connections_max + LEAVING_MAX;
+            tokio::select! {
+                stream = house.accept(&self.socket), if has_room => {
+                    let place = house.connections.enter(house.clock.now());
+                    tasks.spawn(house.clone().attend(stream, place));
+                }
+                Some(_) = tasks.join_next(), if !tasks.is_empty() => {}
+                _ = sweep.tick() => house.connections.close_idle(house.clock.now(), limits.idle_max),
                 _ = closing.wait_for(|closing| *closing) => break,
             };
-            let (stream, permit) = stream;
-            let (door, watcher) = (door.clone(), graceful.watcher());
-            connections.spawn(async move {
-                let _permit = permit;
-                let spoken = Arc::new(Notify::new());
-                let silence = silence(limits.header_deadline, spoken.clone());
-                let service = service_fn(move |request| {
-                    spoken.notify_one();
-                    answer(door.clone(), request)
-                });
-                let connection = builder(limits).serve_connection(TokioIo::new(stream), service).into_owned();
-                tokio::select! {
-                    ended = watcher.watch(connection) => if let Err(error) = ended {
-                        tracing::debug!(%error, "connection ended early");
-                    },
-                    () = silence => tracing::debug!("connection closed: no request in time"),
-                }
-            });
+            house.connections.make_room(house.clock.now(), limits.connections_max);
         }
         drop(self.socket);
-        graceful.shutdown().await;
+        // Each connection sees the same signal and ends when its requests have.
+        while tasks.join_next().await.is_some() {}
     }
 }
 
-/// Ends when the first request has not come by `deadline`; the server library's own deadline begins only after it knows
-/// which version of HTTP is spoken.
-async fn silence(deadline: Millis, spoken: Arc<Notify>) {
-    let deadline = Duration::from_millis(deadline.0);
-    if tokio::time::timeout(deadline, spoken.notified()).await.is_ok() {
-        std::future::pending::<()>().await;
-    }
-}
-
-async fn answer(door: Arc<impl Door>, request: Request<Incoming>) -> Result<Response<Answer>, Infallible> {
-    Ok(door.answer(request).await)
-}
-
-async fn accept(socket: &TcpListener, permits: &Arc<Semaphore>) -> (TcpStream, OwnedSemaphorePermit) {
-    let permit = permits.clone().acquire_owned().await.expect("the semaphore is never closed");
-    loop {
-        match socket.accept().await {
-            Ok((stream, _)) => {
-                if let Err(error) = stream.set_nodelay(true) {
-                    tracing::debug!(%error, "cannot set TCP_NODELAY");
+impl<D: Door> House<D> {
+    async fn accept(&self, socket: &TcpListener) -> TcpStream {
+        loop {
+            match socket.accept().await {
+                Ok((stream, _)) => {
+                    if let Err(error) = stream.set_nodelay(true) {
+                        tracing::debug!(%error, "cannot set TCP_NODELAY");
+                    }
+                    return stream;
                 }
-                return (stream, permit);
-            }
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection, the longest idle one is closed");
+                    self.connections.make_room(self.clock.now(), self.connections.count().saturating_sub(1));
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
             }
         }
+    }
+
+    /// One connection, from its first byte to its last.
+    async fn attend(self: Arc<Self>, stream: TcpStream, place: Place) {
+        let greeted = tokio::select! {
+            greeted = self.greet(stream) => greeted,
+            () = place.connection.told() => None,
+        };
+        if let Some(stream) = greeted {
+            self.converse(stream, &place).await;
+        }
+    }
+
+    /// The TLS handshake, where there is one.
+    async fn greet(&self, stream: TcpStream) -> Option<MaybeTls> {
+        let Some(tls) = &self.tls else {
+            return Some(MaybeTls::Plain(stream));
+        };
+        let handshake = TlsAcceptor::from(tls.current()).accept(stream);
+        match timeout(Duration::from_millis(self.limits.header_deadline.0), handshake).await {
+            Ok(Ok(stream)) => Some(MaybeTls::Tls(Box::new(TlsStream::from(stream)))),
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "TLS handshake failed");
+                None
+            }
+            Err(_) => {
+                tracing::debug!("connection closed: no TLS handshake in time");
+                None
+            }
+        }
+    }
+
+    async fn converse(self: &Arc<Self>, stream: MaybeTls, place: &Place) {
+        let spoken = Arc::new(Notify::new());
+        let service = service_fn(|request| {
+            spoken.notify_one();
+            let (house, connection) = (self.clone(), place.connection.clone());
+            async move {
+                let _busy = Busy::begin(&house.clock, &connection);
+                Ok::<_, Infallible>(house.door.answer(request).await)
+            }
+        });
+        let builder = builder(self.limits);
+        let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+        let mut closing = self.closing.clone();
+        let leaves = tokio::select! {
+            ended = &mut connection => return ended.unwrap_or_else(|error| tracing::debug!(error, "connection ended early")),
+            () = self.silence(&spoken) => return tracing::debug!("connection closed: no request in time"),
+            () = place.connection.told() => Some(FAREWELL),
+            _ = closing.wait_for(|closing| *closing) => None,
+        };
+        connection.as_mut().graceful_shutdown();
+        match leaves {
+            Some(within) => drop(timeout(within, connection).await),
+            None => drop(connection.await),
+        }
+    }
+
+    /// Ends when the first request has not come by its deadline; the server library's own deadline begins only after it
+    /// knows which version of HTTP is spoken.
+    async fn silence(&self, spoken: &Notify) {
+        let deadline = Duration::from_millis(self.limits.header_deadline.0);
+        if timeout(deadline, spoken.notified()).await.is_ok() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// A request being answered; it has ended when this is dropped, also when the sender hangs up.
+struct Busy<'a> {
+    clock: &'a Clock,
+    connection: &'a super::connections::Connection,
+}
+
+impl<'a> Busy<'a> {
+    fn begin(clock: &'a Clock, connection: &'a super::connections::Connection) -> Busy<'a> {
+        connection.begin();
+        Busy { clock, connection }
+    }
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.connection.end(self.clock.now());
     }
 }
 
@@ -131,6 +225,8 @@ fn builder(limits: Limits) -> Builder<TokioExecutor> {
         .initial_stream_window_size(WINDOW_BYTES)
         .initial_connection_window_size(WINDOW_BYTES)
         .max_concurrent_streams(limits.streams_per_connection_max)
+        .max_pending_accept_reset_streams(RESET_STREAMS_MAX)
+        .max_local_error_reset_streams(RESET_STREAMS_MAX)
         .max_header_list_size(HEADER_BYTES_MAX)
         .keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(PING_TIMEOUT);

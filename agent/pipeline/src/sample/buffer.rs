@@ -1,47 +1,46 @@
 //! One part of the trace buffer.
 //!
-//! Answers when a trace is decided, and how: at once when it is certain, some time after its root, after a longest wait,
-//! or, oldest first, when memory is short. Does not write what is kept. Span bytes are copied into their trace's own
-//! memory: a slice of the request would keep the whole request alive for one slow trace.
+//! Answers when a trace is decided, and how: at once when it is certain, when its other spans had the time they are known
+//! to need, after a longest wait, or, oldest first, when memory is short. Does not write what is kept. A trace that can be
+//! decided with the request that brings it never enters: its spans are cut from the request. Others are copied into their
+//! trace's own memory: a slice of the request would keep the whole request alive for one slow trace.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
 
-use homeostat_core::{Millis, SamplingPlan, SamplingProbability, Timestamp};
+use hashbrown::HashTable;
+use homeostat_core::{SamplingPlan, SamplingProbability, Timestamp};
 
+use super::decided::Decided;
+use super::group::{Anchor, stronger};
+use super::lag::{Known, Lesson, Watch};
 use super::threshold::{Randomness, Threshold};
-use super::{Decision, Origin, Waiting, tracestate};
-use crate::aggregate::Counted;
+use super::{Arrival, Decision, Origin, Waiting, tracestate};
 use crate::config::BufferConfig;
-use crate::generations::Generations;
 use crate::stats::{Due, Rule};
+use crate::views::SpanView;
 
-/// What the bookkeeping of a trace costs beside its bytes: map entry, queue entries, allocations; rounded up.
-const TRACE_OVERHEAD: usize = 256;
+/// What the bookkeeping of a trace costs beside its bytes: table entry, queue entries, allocations; rounded up.
+const TRACE_OVERHEAD: usize = 384;
 /// The same for a span.
 const SPAN_OVERHEAD: usize = 64;
-/// How long a decision is remembered at least.
-const REMEMBERED: Millis = Millis::from_secs(120);
 /// Entries of decided traces that may stay in a queue before it is cleaned, beside as many as there are traces.
 const STALE_MAX: usize = 1024;
-
-type TraceId = [u8; 16];
 
 /// Spans that leave the buffer together.
 #[derive(Debug)]
 pub(super) struct Released {
     pub(super) decision: Decision,
-    /// What made the decision due; `None` for a late span, which follows an earlier one.
-    pub(super) due: Option<Due>,
+    pub(super) due: Due,
     pub(super) spans: Vec<Piece>,
     bytes: Vec<u8>,
 }
 
 impl Released {
     /// Each span with its origin, its bytes and the threshold it came with.
-    pub(super) fn spans(&self) -> impl Iterator<Item = (&Origin, &[u8], Threshold)> {
-        self.spans.iter().map(|piece| (&*piece.origin, &self.bytes[piece.range.clone()], piece.incoming))
+    pub(super) fn spans(&self) -> impl Iterator<Item = (&Arc<Origin>, &[u8], Threshold)> {
+        self.spans.iter().map(|piece| (&piece.origin, &self.bytes[piece.range.clone()], piece.incoming))
     }
 }
 
@@ -53,27 +52,44 @@ pub(super) struct Piece {
     incoming: Threshold,
 }
 
+/// What becomes of spans that were offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Offered {
+    /// They wait, or left with what had been waiting.
+    Taken,
+    /// They are all there is of their trace, and it is decided.
+    Decided(Decision, Due),
+    /// Their trace had been decided.
+    Late(Decision),
+}
+
 #[derive(Debug)]
 struct Trace {
+    hash: u64,
     number: u64,
+    id: [u8; 16],
     pieces: Vec<Piece>,
     bytes: Vec<u8>,
     charged: usize,
-    rooted: bool,
+    anchor: Anchor,
     rule: Option<Rule>,
     randomness: Randomness,
+    since: Timestamp,
+    due: Timestamp,
 }
 
 /// An entry in a queue of decisions to come; stale when its number is no longer that of the trace.
-type Expected = (Timestamp, TraceId, u64);
+type Expected = (u64, u64);
 
 /// The traces of one part.
 #[derive(Debug)]
 pub(super) struct Shard {
-    traces: HashMap<TraceId, Trace>,
+    traces: HashTable<Trace>,
     by_age: VecDeque<Expected>,
-    by_root: VecDeque<Expected>,
-    decisions: Generations<TraceId, Decision>,
+    by_due: BTreeMap<Timestamp, Vec<Expected>>,
+    expected: usize,
+    decided: Decided,
+    watch: Watch,
     number: u64,
     bytes: usize,
     spans: usize,
@@ -85,10 +101,12 @@ impl Shard {
     /// One of `shards` equal parts.
     pub(super) fn new(config: BufferConfig, shards: usize) -> Shard {
         Shard {
-            traces: HashMap::new(),
+            traces: HashTable::new(),
             by_age: VecDeque::new(),
-            by_root: VecDeque::new(),
-            decisions: Generations::new(config.decisions_max / shards, REMEMBERED),
+            by_due: BTreeMap::new(),
+            expected: 0,
+            decided: Decided::new(config.decisions_max / shards),
+            watch: Watch::new(),
             number: 0,
             bytes: 0,
             spans: 0,
@@ -103,9 +121,9 @@ impl Shard {
 
     /// When its oldest trace began.
     pub(super) fn oldest(&mut self) -> Option<Timestamp> {
-        while let Some((at, id, number)) = self.by_age.front() {
-            if self.traces.get(id).is_some_and(|trace| trace.number == *number) {
-                return Some(*at);
+        while let Some((hash, number)) = self.by_age.front() {
+            if let Some(trace) = self.traces.find(*hash, |trace| trace.number == *number) {
+                return Some(trace.since);
             }
             self.by_age.pop_front();
         }
@@ -113,61 +131,66 @@ impl Shard {
     }
 
     /// Takes over a decision.
-    pub(super) fn remember(&mut self, now: Timestamp, id: TraceId, decision: Decision) {
-        self.decisions.insert(now, id, decision);
+    pub(super) fn remember(&mut self, now: Timestamp, hash: u64, decision: Decision) {
+        self.decided.insert(now, hash, decision);
     }
 
-    /// Takes a span; releases what it decides.
+    /// Takes spans of one trace; says what became of them, and releases what else they decide.
     pub(super) fn offer(
         &mut self,
         now: Timestamp,
-        plan: &SamplingPlan,
-        (origin, span): (&Arc<Origin>, &Counted<'_>),
+        (plan, lags): (&SamplingPlan, &Known),
+        arrival: &Arrival<'_>,
         released: &mut Vec<Released>,
-    ) {
-        let id = span.ids.trace;
-        if let Some(decision) = self.decisions.get_mut(&id) {
-            released.push(late(*decision, origin, span));
-            return;
+    ) -> Offered {
+        let group = arrival.group;
+        self.watch.note(now, group.hash, group.anchor);
+        if let Some(decision) = self.decided.get(now, group.hash) {
+            return Offered::Late(decision);
         }
-        let trace = self.trace(now, id);
-        let (was_rooted, charged) = (trace.rooted, trace.charged);
-        trace.add(origin, span);
-        let (rooted, grown) = (trace.rooted && !was_rooted, trace.charged - charged);
-        let (certain, number) = (trace.rule.is_some(), trace.number);
-        self.bytes += grown;
-        self.spans += 1;
+        let known = self.traces.find(group.hash, |trace| trace.id == group.trace).is_some();
+        if !known {
+            let wait = lags.wait(&group.anchor);
+            if group.rule.is_some() || wait.0 == 0 {
+                let due = if group.rule.is_some() { Due::Certain } else { Due::Complete };
+                let decision = decide(group.rule, group.share, group.randomness);
+                self.decided.insert(now, group.hash, decision);
+                return Offered::Decided(decision, due);
+            }
+        }
+        let certain = self.buffer(now, lags, arrival);
         if certain {
-            self.decide(now, plan, (id, Due::Certain), released);
-        } else if rooted {
-            self.by_root.push_back((now, id, number));
+            self.decide(now, plan, (group.hash, &group.trace), Due::Certain, released);
         }
         self.relieve(now, plan, released);
+        Offered::Taken
     }
 
     /// Releases what is due.
-    pub(super) fn sweep(&mut self, now: Timestamp, plan: &SamplingPlan, released: &mut Vec<Released>) {
-        while let Some((at, id, number)) = self.by_root.front().copied()
-            && now.since(at) >= self.config.lag
-        {
-            self.by_root.pop_front();
-            self.decide_if(number, now, plan, (id, Due::Root), released);
+    pub(super) fn sweep(
+        &mut self,
+        now: Timestamp,
+        plan: &SamplingPlan,
+        released: &mut Vec<Released>,
+        lessons: &mut Vec<Lesson>,
+    ) {
+        while let Some(entry) = self.by_due.first_entry().filter(|entry| *entry.key() <= now) {
+            let expected = entry.remove();
+            self.expected -= expected.len();
+            for (hash, number) in expected {
+                self.decide_if(now, plan, (hash, number), None, released);
+            }
         }
-        while let Some((at, id, number)) = self.by_age.front().copied()
-            && now.since(at) >= self.config.wait_max
-        {
-            self.by_age.pop_front();
-            self.decide_if(number, now, plan, (id, Due::Waited), released);
-        }
-        self.decisions.turn(now);
         self.clean();
+        self.watch.mature(now, lessons);
     }
 
     /// Releases everything.
     pub(super) fn drain(&mut self, now: Timestamp, plan: &SamplingPlan, released: &mut Vec<Released>) {
-        self.by_root.clear();
-        while let Some((_, id, number)) = self.by_age.pop_front() {
-            self.decide_if(number, now, plan, (id, Due::Shutdown), released);
+        self.by_due.clear();
+        self.expected = 0;
+        while let Some(expected) = self.by_age.pop_front() {
+            self.decide_if(now, plan, expected, Some(Due::Shutdown), released);
         }
         assert!(self.traces.is_empty(), "every trace has its entry in the queue by age");
     }
@@ -175,91 +198,125 @@ impl Shard {
     /// Decides the oldest until the bytes fit again.
     fn relieve(&mut self, now: Timestamp, plan: &SamplingPlan, released: &mut Vec<Released>) {
         while self.bytes > self.bytes_max
-            && let Some((_, id, number)) = self.by_age.pop_front()
+            && let Some(expected) = self.by_age.pop_front()
         {
-            self.decide_if(number, now, plan, (id, Due::Memory), released);
+            self.decide_if(now, plan, expected, Some(Due::Memory), released);
         }
     }
 
-    fn trace(&mut self, now: Timestamp, id: TraceId) -> &mut Trace {
-        let (number, by_age, bytes) = (&mut self.number, &mut self.by_age, &mut self.bytes);
-        self.traces.entry(id).or_insert_with(|| {
-            *number += 1;
-            *bytes += TRACE_OVERHEAD;
-            by_age.push_back((now, id, *number));
-            Trace {
-                number: *number,
-                pieces: Vec::new(),
-                bytes: Vec::new(),
-                charged: TRACE_OVERHEAD,
-                rooted: false,
-                rule: None,
-                randomness: Randomness::of(&id),
-            }
-        })
+    /// Copies spans into their trace; says whether that makes its decision certain.
+    fn buffer(&mut self, now: Timestamp, lags: &Known, arrival: &Arrival<'_>) -> bool {
+        let (group, number) = (arrival.group, self.number + 1);
+        let entry =
+            self.traces.entry(group.hash, |trace| trace.id == group.trace, |trace| trace.hash).or_insert_with(|| {
+                Trace {
+                    hash: group.hash,
+                    number,
+                    id: group.trace,
+                    pieces: Vec::with_capacity(group.spans as usize),
+                    bytes: Vec::with_capacity(group.bytes),
+                    charged: 0,
+                    anchor: group.anchor,
+                    rule: None,
+                    randomness: group.randomness,
+                    since: now,
+                    due: Timestamp(u64::MAX),
+                }
+            });
+        let trace = entry.into_mut();
+        let is_new = trace.charged == 0;
+        let charged = trace.charged;
+        let raised = group.anchor.standing > trace.anchor.standing;
+        trace.add(arrival);
+        self.bytes += trace.charged - charged;
+        self.spans += group.spans as usize;
+        if is_new {
+            self.number = number;
+            self.by_age.push_back((group.hash, number));
+        }
+        if is_new || raised {
+            let longest = trace.since + self.config.wait_max;
+            trace.due = (now + lags.wait(&trace.anchor)).min(longest);
+            self.by_due.entry(trace.due).or_default().push((trace.hash, trace.number));
+            self.expected += 1;
+        }
+        trace.rule.is_some()
     }
 
+    /// Decides the trace of an entry, unless the entry is stale. Without a reason, only if it is due.
     fn decide_if(
         &mut self,
-        number: u64,
         now: Timestamp,
         plan: &SamplingPlan,
-        (id, due): (TraceId, Due),
+        (hash, number): Expected,
+        due: Option<Due>,
         released: &mut Vec<Released>,
     ) {
-        if self.traces.get(&id).is_some_and(|trace| trace.number == number) {
-            self.decide(now, plan, (id, due), released);
-        }
+        let Some(trace) = self.traces.find(hash, |trace| trace.number == number) else { return };
+        let due = match due {
+            Some(due) => due,
+            None if trace.due > now => return,
+            None if now.since(trace.since) >= self.config.wait_max => Due::Waited,
+            None => Due::Root,
+        };
+        let id = trace.id;
+        self.decide(now, plan, (hash, &id), due, released);
     }
 
-    fn decide(&mut self, now: Timestamp, plan: &SamplingPlan, (id, due): (TraceId, Due), released: &mut Vec<Released>) {
-        let Some(trace) = self.traces.remove(&id) else { return };
+    fn decide(
+        &mut self,
+        now: Timestamp,
+        plan: &SamplingPlan,
+        (hash, id): (u64, &[u8; 16]),
+        due: Due,
+        released: &mut Vec<Released>,
+    ) {
+        let Ok(entry) = self.traces.find_entry(hash, |trace| trace.id == *id) else { return };
+        let (trace, _) = entry.remove();
         self.bytes -= trace.charged;
         self.spans -= trace.pieces.len();
-        let decision = trace.decision(plan);
-        self.decisions.insert(now, id, decision);
-        released.push(Released { decision, due: Some(due), spans: trace.pieces, bytes: trace.bytes });
+        let decision = decide(trace.rule, trace.share(plan), trace.randomness);
+        self.decided.insert(now, hash, decision);
+        released.push(Released { decision, due, spans: trace.pieces, bytes: trace.bytes });
     }
 
     /// Throws away queue entries of traces that were decided early, before they outnumber the others.
     fn clean(&mut self) {
-        let traces = &self.traces;
-        for queue in [&mut self.by_age, &mut self.by_root] {
-            if queue.len() > 2 * traces.len() + STALE_MAX {
-                queue.retain(|(_, id, number)| traces.get(id).is_some_and(|trace| trace.number == *number));
-            }
+        let live = |(hash, number): &Expected| self.traces.find(*hash, |trace| trace.number == *number).is_some();
+        if self.by_age.len() > 2 * self.traces.len() + STALE_MAX {
+            self.by_age.retain(live);
+        }
+        if self.expected > 2 * self.traces.len() + STALE_MAX {
+            self.by_due.values_mut().for_each(|expected| expected.retain(live));
+            self.by_due.retain(|_, expected| !expected.is_empty());
+            self.expected = self.by_due.values().map(Vec::len).sum();
         }
     }
 }
 
 impl Trace {
-    fn add(&mut self, origin: &Arc<Origin>, span: &Counted<'_>) {
-        let sampled = tracestate::read(span.view.trace_state);
-        if let Some(randomness) = sampled.randomness {
-            self.randomness = randomness;
+    fn add(&mut self, arrival: &Arrival<'_>) {
+        let group = arrival.group;
+        if self.pieces.is_empty() {
+            self.charged += TRACE_OVERHEAD;
+        } else if group.randomness != Randomness::of(&group.trace) {
+            self.randomness = group.randomness;
         }
-        let start = self.bytes.len();
-        self.bytes.extend_from_slice(span.view.raw);
-        let known = self.pieces.iter().any(|piece| Arc::ptr_eq(&piece.origin, origin));
-        self.charged += span.view.raw.len() + SPAN_OVERHEAD + if known { 0 } else { origin.bytes() };
-        self.pieces.push(Piece {
-            origin: origin.clone(),
-            range: start..self.bytes.len(),
-            incoming: incoming(sampled, self.randomness),
-        });
-        self.rooted |= span.ids.parent.is_none();
-        self.rule = match (span.view.is_error(), span.slow) {
-            (true, _) => Some(Rule::Error),
-            (false, true) => self.rule.or(Some(Rule::Slow)),
-            (false, false) => self.rule,
-        };
+        self.rule = stronger(self.rule, group.rule);
+        self.anchor = self.anchor.better(group.anchor);
+        for (source, span) in arrival.spans() {
+            let origin = source.origin();
+            let known = self.pieces.iter().rev().any(|piece| Arc::ptr_eq(&piece.origin, origin));
+            self.charged += span.view.raw.len() + SPAN_OVERHEAD + if known { 0 } else { origin.bytes() };
+            let start = self.bytes.len();
+            self.bytes.extend_from_slice(span.view.raw);
+            let range = start..self.bytes.len();
+            self.pieces.push(Piece { origin: origin.clone(), range, incoming: incoming(span.view, self.randomness) });
+        }
     }
 
-    /// By rule, or by the highest probability among the services it touches.
-    fn decision(&self, plan: &SamplingPlan) -> Decision {
-        if let Some(rule) = self.rule {
-            return Decision::Keep { rule, threshold: Threshold::ALWAYS };
-        }
+    /// The highest probability among the services it touches.
+    fn share(&self, plan: &SamplingPlan) -> SamplingProbability {
         let mut probability = SamplingProbability::NEVER;
         let mut last: Option<&Arc<Origin>> = None;
         for piece in &self.pieces {
@@ -268,24 +325,25 @@ impl Trace {
                 last = Some(&piece.origin);
             }
         }
-        let threshold = Threshold::of(probability);
-        if threshold.keeps(self.randomness) {
-            Decision::Keep { rule: Rule::Probability, threshold }
-        } else {
-            Decision::Drop
-        }
+        probability
     }
 }
 
-/// The threshold a span came with. One that its own randomness contradicts says nothing, as the specification has it.
-fn incoming(sampled: tracestate::Sampled, randomness: Randomness) -> Threshold {
-    sampled.threshold.filter(|threshold| threshold.keeps(randomness)).unwrap_or(Threshold::ALWAYS)
+/// By rule, or by consistent probability.
+fn decide(rule: Option<Rule>, share: SamplingProbability, randomness: Randomness) -> Decision {
+    if let Some(rule) = rule {
+        return Decision::Keep { rule, threshold: Threshold::ALWAYS };
+    }
+    let threshold = Threshold::of(share);
+    if threshold.keeps(randomness) { Decision::Keep { rule: Rule::Probability, threshold } } else { Decision::Drop }
 }
 
-fn late(decision: Decision, origin: &Arc<Origin>, span: &Counted<'_>) -> Released {
-    let sampled = tracestate::read(span.view.trace_state);
-    let randomness = sampled.randomness.unwrap_or(Randomness::of(&span.ids.trace));
-    let bytes = span.view.raw.to_vec();
-    let piece = Piece { origin: origin.clone(), range: 0..bytes.len(), incoming: incoming(sampled, randomness) };
-    Released { decision, due: None, spans: vec![piece], bytes }
+/// The threshold a span came with. One that its own randomness contradicts says nothing, as the specification has it.
+pub(super) fn incoming(span: &SpanView<'_>, randomness: Randomness) -> Threshold {
+    if span.trace_state.is_empty() {
+        return Threshold::ALWAYS;
+    }
+    let sampled = tracestate::read(span.trace_state);
+    let randomness = sampled.randomness.unwrap_or(randomness);
+    sampled.threshold.filter(|threshold| threshold.keeps(randomness)).unwrap_or(Threshold::ALWAYS)
 }

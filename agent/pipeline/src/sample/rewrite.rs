@@ -6,8 +6,8 @@
 use super::Rule;
 use super::threshold::Threshold;
 use super::tracestate;
-use crate::views::key_of;
-use crate::wire::{Value, fields, put_bytes, put_header};
+use crate::views::{is_plain_span, key_of};
+use crate::wire::{Value, fields, put_bytes};
 
 /// The attribute that says why a span was kept.
 pub const RULE_ATTRIBUTE: &str = "homeostat.sampling.rule";
@@ -15,40 +15,66 @@ pub const RULE_ATTRIBUTE: &str = "homeostat.sampling.rule";
 const TRACE_STATE: u32 = 3;
 const ATTRIBUTES: u32 = 9;
 
-/// Appends the span to `out`. The rule of an agent upstream is replaced: the last decision explains the span.
-pub(super) fn kept_span(out: &mut Vec<u8>, span: &[u8], threshold: Threshold, rule: Rule) {
-    let mut trace_state = "";
-    let mut copied = 0;
-    for field in fields(span) {
-        let replaced = match (field.number, field.value) {
-            (TRACE_STATE, Value::Bytes(text)) => {
-                trace_state = std::str::from_utf8(text).unwrap_or_default();
-                true
-            }
-            (ATTRIBUTES, Value::Bytes(attribute)) => key_of(attribute) == RULE_ATTRIBUTE.as_bytes(),
-            _ => false,
-        };
-        if replaced {
-            out.extend_from_slice(&span[copied..field.start]);
-            copied = field.end;
-        }
-    }
-    out.extend_from_slice(&span[copied..]);
-    match threshold.render() {
-        Some(th) => put_bytes(out, TRACE_STATE, tracestate::write(trace_state, &th).as_bytes()),
-        None => put_bytes(out, TRACE_STATE, trace_state.as_bytes()),
-    }
-    put_rule(out, rule.as_str());
+/// What is written on every span of a kept trace.
+pub(super) struct Mark {
+    threshold: Threshold,
+    rule: Vec<u8>,
+    /// For spans without a `trace_state` of their own.
+    whole: Vec<u8>,
 }
 
-fn put_rule(out: &mut Vec<u8>, rule: &str) {
-    let mut value = Vec::with_capacity(16);
+impl Mark {
+    pub(super) fn new(threshold: Threshold, rule: Rule) -> Mark {
+        let mut mark = Mark { threshold, rule: rule_attribute(rule.as_str()), whole: Vec::with_capacity(96) };
+        let mut whole = std::mem::take(&mut mark.whole);
+        mark.append(&mut whole, "", threshold);
+        mark.whole = whole;
+        mark
+    }
+
+    /// Appends the span, which came with a threshold, to `out`. The rule of an agent upstream is replaced: the last
+    /// decision explains the span.
+    pub(super) fn write(&self, out: &mut Vec<u8>, span: &[u8], incoming: Threshold) {
+        if incoming <= self.threshold && is_plain_span(span, RULE_ATTRIBUTE) {
+            out.extend_from_slice(span);
+            out.extend_from_slice(&self.whole);
+            return;
+        }
+        let (mut trace_state, mut copied) = ("", 0);
+        for field in fields(span) {
+            let replaced = match (field.number, field.value) {
+                (TRACE_STATE, Value::Bytes(text)) => {
+                    trace_state = std::str::from_utf8(text).unwrap_or_default();
+                    true
+                }
+                (ATTRIBUTES, Value::Bytes(attribute)) => key_of(attribute) == RULE_ATTRIBUTE.as_bytes(),
+                _ => false,
+            };
+            if replaced {
+                out.extend_from_slice(&span[copied..field.start]);
+                copied = field.end;
+            }
+        }
+        out.extend_from_slice(&span[copied..]);
+        self.append(out, trace_state, self.threshold.max(incoming));
+    }
+
+    fn append(&self, out: &mut Vec<u8>, trace_state: &str, threshold: Threshold) {
+        match threshold.render() {
+            Some(th) => put_bytes(out, TRACE_STATE, tracestate::write(trace_state, &th).as_bytes()),
+            None => put_bytes(out, TRACE_STATE, trace_state.as_bytes()),
+        }
+        out.extend_from_slice(&self.rule);
+    }
+}
+
+fn rule_attribute(rule: &str) -> Vec<u8> {
+    let (mut value, mut pair, mut field) = (Vec::new(), Vec::new(), Vec::new());
     put_bytes(&mut value, 1, rule.as_bytes());
-    let mut pair = Vec::with_capacity(64);
     put_bytes(&mut pair, 1, RULE_ATTRIBUTE.as_bytes());
     put_bytes(&mut pair, 2, &value);
-    put_header(out, ATTRIBUTES, pair.len());
-    out.extend_from_slice(&pair);
+    put_bytes(&mut field, ATTRIBUTES, &pair);
+    field
 }
 
 #[cfg(test)]
@@ -67,7 +93,8 @@ mod tests {
 
     fn rewritten(span: &Span, rule: Rule) -> Span {
         let mut out = Vec::new();
-        kept_span(&mut out, &span.encode_to_vec(), Threshold::parse("c").unwrap(), rule);
+        let mark = Mark::new(Threshold::parse("c").unwrap(), rule);
+        mark.write(&mut out, &span.encode_to_vec(), Threshold::ALWAYS);
         Span::decode(&*out).unwrap()
     }
 
@@ -103,7 +130,7 @@ mod tests {
         put_number(&mut unknown, 4711, 42);
         span.extend_from_slice(&unknown);
         let mut out = Vec::new();
-        kept_span(&mut out, &span, Threshold::ALWAYS, Rule::Error);
+        Mark::new(Threshold::ALWAYS, Rule::Error).write(&mut out, &span, Threshold::ALWAYS);
         assert!(out.windows(unknown.len()).any(|window| window == unknown));
     }
 }

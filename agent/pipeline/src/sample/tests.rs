@@ -1,14 +1,17 @@
 //! Tests of the sampler as a whole: which traces are kept, and what is written on them.
 
 use std::collections::BTreeMap;
+use std::hash::BuildHasher;
 
 use homeostat_core::{Generation, Micros, Millis, SamplingProbability, Seed, ServiceSampling};
-use opentelemetry_proto::tonic::trace::v1::{Span, Status};
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
 use prost::Message;
 use rand::Rng;
 
 use super::*;
-use crate::views::SpanView;
+use crate::aggregate::operation_key;
+use crate::views::TracesView;
 
 fn plan(tails: &[(&str, u32)]) -> SamplingPlan {
     let sampling =
@@ -26,8 +29,10 @@ fn plan(tails: &[(&str, u32)]) -> SamplingPlan {
 struct Kept(Vec<(String, Span)>);
 
 impl KeptSpans for Kept {
-    fn take(&mut self, origin: &Origin, span: &[u8]) {
-        self.0.push((origin.service.name.to_string(), Span::decode(span).unwrap()));
+    fn take(&mut self, origin: &Arc<Origin>, write: impl FnOnce(&mut Vec<u8>)) {
+        let mut span = Vec::new();
+        write(&mut span);
+        self.0.push((origin.service.name.to_string(), Span::decode(&*span).unwrap()));
     }
 }
 
@@ -45,10 +50,6 @@ impl Kept {
             })
             .collect()
     }
-}
-
-fn origin(name: &str) -> Arc<Origin> {
-    Arc::new(Origin { service: Arc::new(Service::new(name, 10)), resource: vec![0; 50], scope: vec![0; 20] })
 }
 
 fn root(trace: u128) -> Span {
@@ -86,11 +87,27 @@ impl Bench {
     }
 
     fn offer(&mut self, at: u64, service: &str, span: &Span) {
-        let bytes = span.encode_to_vec();
-        let view = SpanView::read(&bytes);
-        let slow = view.duration_nanos() > 1_000_000;
-        let counted = Counted { ids: view.ids().unwrap(), view, slow };
-        self.sampler.offer(Timestamp(at), &self.plan, (&origin(service), &[counted]), &mut self.kept);
+        self.offer_all(at, service, std::slice::from_ref(span));
+    }
+
+    fn offer_all(&mut self, at: u64, service: &str, spans: &[Span]) {
+        let scope = ScopeSpans { spans: spans.to_vec(), schema_url: "s".repeat(20), ..Default::default() };
+        let resource = ResourceSpans { scope_spans: vec![scope], schema_url: "r".repeat(50), ..Default::default() };
+        let bytes = ExportTraceServiceRequest { resource_spans: vec![resource] }.encode_to_vec();
+        let view = TracesView::parse(&bytes).unwrap();
+        let service = Arc::new(Service::new(service, 10));
+        let scope = &view.scopes()[0];
+        let source = Source::new(service.clone(), scope, self.plan.of(service.name.as_str()).tail);
+        let counted = view.spans(scope).iter().map(|view| Counted {
+            view,
+            ids: view.ids().unwrap(),
+            trace_hash: foldhash::fast::FixedState::default().hash_one(view.trace_id),
+            operation: operation_key(service.key, view),
+            source: 0,
+            slow: view.duration_nanos() > 1_000_000,
+        });
+        let arrivals = Arrivals { sources: vec![source], spans: counted.collect() };
+        self.sampler.offer(Timestamp(at), &self.plan, &arrivals, &mut self.kept);
     }
 
     fn sweep(&mut self, at: u64) {
@@ -254,4 +271,26 @@ fn adjusted_counts_estimate_what_was_received() {
     }
     let share = bench.kept.0.len() as f64 / sent.values().sum::<f64>();
     assert!(share < 0.25, "sampling happened: {share}");
+}
+
+/// Scenario: an operation's traces always come whole; then one of its traces comes in two requests.
+/// Guarantees: once that is known, a whole trace is decided with its request and never copied; its late part follows.
+#[test]
+fn traces_that_come_whole_are_decided_at_once() {
+    let mut bench = Bench::new(&[("a", 500_000)]);
+    for number in 1..=100_u128 {
+        bench.offer_all(number as u64, "a", &[root(number), child(number)]);
+    }
+    assert_eq!((bench.sampler.waiting().traces, bench.decided(Due::Complete)), (100, 0));
+    bench.sweep(2099);
+    bench.sweep(2200);
+    let before = bench.kept.0.len();
+    let (high, low) = (u128::from(u64::MAX), 1000);
+    bench.offer_all(2300, "a", &[root(high), child(high), root(low), child(low), child(high)]);
+    assert_eq!((bench.sampler.waiting().traces, bench.decided(Due::Complete)), (0, 2));
+    assert_eq!(bench.kept.0.len() - before, 3);
+    bench.offer(2400, "a", &child(high));
+    bench.offer(2400, "a", &child(low));
+    assert_eq!(bench.kept.0.len() - before, 4);
+    assert_eq!(bench.sampler.counters().unsampled.read()["late"], 1);
 }

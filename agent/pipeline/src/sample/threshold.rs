@@ -53,6 +53,16 @@ impl Threshold {
         Some(if short.is_empty() { "0".to_owned() } else { short.to_owned() })
     }
 
+    /// For those who pack it; see [`Self::from_bits`].
+    pub(super) fn bits(self) -> u64 {
+        self.0
+    }
+
+    /// What [`Self::bits`] was.
+    pub(super) fn from_bits(bits: u64) -> Threshold {
+        Threshold(bits)
+    }
+
     /// Whether a trace of this randomness is kept.
     pub fn keeps(self, randomness: Randomness) -> bool {
         randomness.0 >= self.0

@@ -188,8 +188,8 @@ impl Leftover {
 impl Settled {
     fn add(&mut self, request: &[u8]) {
         let Ok(view) = TracesView::parse(request) else { return };
-        for span in view.resources().flat_map(|resource| resource.scopes()).flat_map(|scope| scope.spans()) {
-            let Some(key) = SpanKey::of(&span) else { continue };
+        for span in view.scopes().iter().flat_map(|scope| view.spans(scope)) {
+            let Some(key) = SpanKey::of(span) else { continue };
             self.spans.insert(key);
             if let Some(rule) = span.attribute(RULE_ATTRIBUTE).and_then(Rule::named) {
                 self.traces.insert(key.trace, (rule, span.trace_state.to_owned()));

@@ -16,6 +16,9 @@ const SPAN_BYTES: usize = 256;
 /// The continuation bit of a varint, and the first bit that ASCII does not use.
 const HIGH: u8 = 0x80;
 
+/// A message of which no field is known.
+static NOTHING: Schema = Schema(&[]);
+
 /// Reads a whole request; `None`: something is unusual, or wrong.
 pub(super) fn read(bytes: &[u8]) -> Option<TracesView<'_>> {
     let mut spans = Vec::with_capacity(bytes.len() / SPAN_BYTES);
@@ -92,6 +95,25 @@ fn span(raw: &[u8]) -> Option<SpanView<'_>> {
         }
     }
     Some(span)
+}
+
+/// Whether a validated span has neither a `trace_state` nor an attribute `key`; `false` if that is not seen at a glance.
+pub(crate) fn is_plain_span(span: &[u8], key: &str) -> bool {
+    let mut cursor = Cursor(span);
+    while let Some(tag) = cursor.tag() {
+        let skipped = match tag {
+            0x1a => None,
+            0x4a => cursor.bytes().filter(
+                |attribute| matches!(attribute, [0x0a, length @ 0..HIGH, ..] if usize::from(*length) != key.len()),
+            ),
+            HIGH.. => cursor.skip(tag, &NOTHING).map(|()| &[][..]),
+            _ => cursor.skip_value(u32::from(tag)).map(|()| &[][..]),
+        };
+        if skipped.is_none() {
+            return false;
+        }
+    }
+    true
 }
 
 fn status(bytes: &[u8], span: &mut SpanView<'_>) -> Option<()> {
@@ -213,6 +235,11 @@ impl<'a> Cursor<'a> {
         if key >> 3 == 0 || schema.knows(key >> 3) {
             return None;
         }
+        self.skip_value(key)
+    }
+
+    #[inline]
+    fn skip_value(&mut self, key: u32) -> Option<()> {
         match key & 7 {
             0 => drop(self.varint()?),
             1 => drop(self.array::<8>()?),

@@ -133,6 +133,15 @@ impl<'a> TracesView<'a> {
         &self.spans[scope.spans.clone()]
     }
 
+    /// Where span `position` of scope `index` is, as in `resource_spans[0].scope_spans[1].spans[2]`.
+    pub fn path(&self, index: usize, position: usize) -> String {
+        let before = &self.scopes[..index];
+        let here = self.scopes[index].resource.raw.as_ptr();
+        let scope = before.iter().rev().take_while(|scope| std::ptr::eq(scope.resource.raw.as_ptr(), here)).count();
+        let resource = self.resources().position(|resource| std::ptr::eq(resource.raw.as_ptr(), here));
+        format!("resource_spans[{}].scope_spans[{scope}].spans[{position}]", resource.unwrap_or_default())
+    }
+
     /// How many spans there are.
     pub fn len(&self) -> usize {
         self.spans.len()

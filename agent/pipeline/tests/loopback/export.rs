@@ -1,11 +1,14 @@
 //! From the doors to a destination.
 
-use homeostat_pipeline::{ExportProtocol, ExportSignals, Pipeline, PipelineConfig, StartError};
+use homeostat_pipeline::{Compression, ExportProtocol, ExportSignals, Pipeline, PipelineConfig, StartError, Telemetry};
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::logs::v1::logs_service_client::LogsServiceClient;
+use opentelemetry_proto::tonic::collector::profiles::v1development::ExportProfilesServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
+use opentelemetry_proto::tonic::profiles::v1development::{Profile, ResourceProfiles, ScopeProfiles};
 use opentelemetry_proto::tonic::trace::v1::Span;
+use prost::Message;
 use tonic::transport::Channel;
 
 use crate::sink::{PATIENCE, Served, Sink};
@@ -25,8 +28,8 @@ fn bare(mut span: Span) -> (Span, String, String) {
     (span, format!("{:?}", rule.value.unwrap().value.unwrap()), state)
 }
 
-async fn through(sink: Served, protocol: ExportProtocol, gzip: bool) {
-    let exporter = homeostat_pipeline::ExporterConfig { gzip, ..exporter(protocol, sink.address) };
+async fn through(sink: Served, protocol: ExportProtocol, compression: Compression) {
+    let exporter = homeostat_pipeline::ExporterConfig { compression, ..exporter(protocol, sink.address) };
     let (pipeline, mut client) = started(config(vec![exporter]), 1_000_000).await;
     let sent = vec![span(1, 1, None, SERVER), failed(span(2, 2, None, SERVER))];
     client.export(request(vec![("web", sent.clone())])).await.unwrap();
@@ -42,7 +45,12 @@ async fn through(sink: Served, protocol: ExportProtocol, gzip: bool) {
     assert!(seen.0.iter().all(|request| request.resource_spans[0].schema_url == "urn:resource"));
     assert!(seen.0.iter().all(|request| request.resource_spans[0].scope_spans[0].schema_url == "urn:scope"));
     assert!(seen.1.iter().all(|tenant| tenant == "shop"));
-    assert!(seen.2.iter().all(|encoding| encoding == if gzip { "gzip" } else { "" }), "{:?}", seen.2);
+    let expected = match compression {
+        Compression::None => "",
+        Compression::Gzip => "gzip",
+        Compression::Zstd => "zstd",
+    };
+    assert!(seen.2.iter().all(|encoding| encoding == expected), "{:?}", seen.2);
     let stats = pipeline.shutdown(PATIENCE).await;
     assert_eq!((stats.exporters[0].items_exported, stats.exporters[0].items_queued), (2, 0));
 }
@@ -51,10 +59,10 @@ async fn through(sink: Served, protocol: ExportProtocol, gzip: bool) {
 /// Guarantees: spans come out as they went in, with resource, scope and headers; only threshold and rule are added.
 #[tokio::test]
 async fn spans_come_out_as_they_went_in() {
-    through(Sink::default().grpc().await, ExportProtocol::Grpc, false).await;
-    through(Sink::default().grpc().await, ExportProtocol::Grpc, true).await;
-    through(Sink::default().http().await, ExportProtocol::HttpProtobuf, false).await;
-    through(Sink::default().http().await, ExportProtocol::HttpProtobuf, true).await;
+    for compression in [Compression::None, Compression::Gzip, Compression::Zstd] {
+        through(Sink::default().grpc().await, ExportProtocol::Grpc, compression).await;
+        through(Sink::default().http().await, ExportProtocol::HttpProtobuf, compression).await;
+    }
 }
 
 /// Scenario: destinations answer UNAVAILABLE or 503 three times before they accept.
@@ -152,7 +160,7 @@ async fn shutdown_sends_what_is_buffered() {
 #[tokio::test]
 async fn each_destination_gets_what_it_asked_for() {
     let (traces, logs) = (Sink::default().http().await, Sink::default().http().await);
-    let none = ExportSignals { traces: false, metrics: false, logs: false };
+    let none = ExportSignals { traces: false, metrics: false, logs: false, profiles: false };
     let mut exporters = [traces.address, logs.address].map(|at| exporter(ExportProtocol::HttpProtobuf, at));
     exporters[0].signals = ExportSignals { traces: true, ..none };
     exporters[1].signals = ExportSignals { logs: true, ..none };
@@ -168,20 +176,38 @@ async fn each_destination_gets_what_it_asked_for() {
     assert_eq!((seen.0.requests.len(), seen.0.logs, seen.1.requests.len(), seen.1.logs), (1, 0, 0, 1));
 }
 
-/// Scenario: a port that is taken, and an endpoint that asks for TLS.
-/// Guarantees: the agent does not start, and says which address or endpoint and what to do.
+/// Scenario: profiles with a field of a later version go through one agent over gRPC and another over HTTP.
+/// Guarantees: they arrive byte for byte, and every agent has counted them.
+#[tokio::test]
+async fn profiles_pass_through_byte_for_byte() {
+    let sink = Sink::default().http().await;
+    let to_sink = exporter(ExportProtocol::HttpProtobuf, sink.address);
+    let second = Pipeline::start(config(vec![to_sink]), plan(0)).await.unwrap();
+    let to_second = exporter(ExportProtocol::Grpc, second.grpc_addr().unwrap());
+    let first = Pipeline::start(config(vec![to_second]), plan(0)).await.unwrap();
+    let scope_profiles = vec![ScopeProfiles { profiles: vec![Profile::default(); 2], ..Default::default() }];
+    let resource_profiles = vec![ResourceProfiles { scope_profiles, ..Default::default() }];
+    let mut bytes = ExportProfilesServiceRequest { resource_profiles, dictionary: None }.encode_to_vec();
+    bytes.extend_from_slice(&[0xfa, 0x07, 3, 1, 2, 3]);
+    first.ingest(Telemetry::Profiles, &bytes.clone().into()).unwrap();
+    let came = sink.sink.wait(|seen| seen.profiles.first().cloned()).await;
+    assert_eq!(came, bytes);
+    for agent in [first, second] {
+        let stats = agent.shutdown(PATIENCE).await;
+        assert_eq!((stats.profiles_accepted, stats.exporters[0].items_exported), (2, 2));
+    }
+}
+
+/// Scenario: a port that is taken.
+/// Guarantees: the agent does not start, and says which address and what to do.
 #[tokio::test]
 async fn start_errors_say_what_to_do() {
     let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = taken.local_addr().unwrap();
     let mut config = config(vec![]);
     config.http = Some(address);
-    let error = Pipeline::start(config.clone(), plan(0)).await.unwrap_err();
+    let error = Pipeline::start(config, plan(0)).await.unwrap_err();
     assert!(matches!(error, StartError::Bind { protocol: "HTTP", .. }));
     let text = error.to_string();
     assert!(text.contains(&address.to_string()) && text.contains("or configure another"), "{text}");
-    config.exporters = vec![exporter(ExportProtocol::Grpc, address)];
-    config.exporters[0].endpoint = "https://backend:4317".into();
-    let text = Pipeline::start(config, plan(0)).await.unwrap_err().to_string();
-    assert!(text.contains("TLS is not supported yet"), "{text}");
 }

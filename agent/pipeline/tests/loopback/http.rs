@@ -24,6 +24,7 @@ use crate::spans::{SERVER, config, plan, request, span};
 
 const PROTOBUF: (&str, &str) = ("content-type", "application/x-protobuf");
 const JSON: (&str, &str) = ("content-type", "application/json; charset=utf-8");
+const ZSTD: (&str, &str) = ("content-encoding", "zstd");
 const GZIP: (&str, &str) = ("content-encoding", "gzip");
 
 async fn started(config: PipelineConfig) -> Pipeline {
@@ -80,6 +81,8 @@ async fn every_form_is_accepted() {
 
     assert_eq!(post(&pipeline, &[PROTOBUF, GZIP], gzip(&good())).await.status(), 200);
 
+    assert_eq!(post(&pipeline, &[PROTOBUF, ZSTD], zstd::encode_all(&*good(), 3).unwrap()).await.status(), 200);
+
     let chunks: Vec<_> = good().chunks(7).map(|chunk| Ok(Frame::data(Bytes::copy_from_slice(chunk)))).collect();
     let body = StreamBody::new(tokio_stream::iter(chunks)).boxed();
     assert_eq!(send(&pipeline, ("POST", "/v1/traces"), &[PROTOBUF], body).await.status(), 200);
@@ -95,13 +98,13 @@ async fn every_form_is_accepted() {
     assert_eq!(body["partialSuccess"]["errorMessage"], message);
 
     let stats = pipeline.stats();
-    assert_eq!((stats.requests, stats.spans_accepted, stats.spans_rejected), (4, 7, 1));
+    assert_eq!((stats.requests, stats.spans_accepted, stats.spans_rejected), (5, 9, 1));
 }
 
-/// Scenario: metrics and logs as JSON and protobuf.
-/// Guarantees: both are counted; an empty JSON response is an empty object.
+/// Scenario: metrics, logs and profiles as JSON.
+/// Guarantees: all are counted; an empty JSON response is an empty object.
 #[tokio::test]
-async fn metrics_and_logs_have_their_paths() {
+async fn every_kind_has_its_path() {
     let pipeline = started(config(vec![])).await;
     let metrics =
         r#"{"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"name":"g","gauge":{"dataPoints":[{"asInt":"3"}]}}]}]}]}"#;
@@ -109,7 +112,16 @@ async fn metrics_and_logs_have_their_paths() {
     assert_eq!((response.status().as_u16(), &**response.body()), (200, &b"{}"[..]));
     let logs = r#"{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"body":{"stringValue":"x"}},{}]}]}]}"#;
     assert_eq!(send(&pipeline, ("POST", "/v1/logs"), &[JSON], Full::new(logs.into()).boxed()).await.status(), 200);
-    assert_eq!((pipeline.stats().data_points_accepted, pipeline.stats().log_records_accepted), (1, 2));
+    let profiles = r#"{"resourceProfiles":[{"scopeProfiles":[{"profiles":[{"profileId":"0a","samples":[{"values":["1"]}]}]}]}],
+        "dictionary":{"stringTable":["",null]}}"#;
+    let send_profiles = |body: &str| {
+        let body = Full::new(Bytes::from(body.to_owned())).boxed();
+        send(&pipeline, ("POST", "/v1development/profiles"), &[JSON], body)
+    };
+    assert_eq!(send_profiles(profiles).await.status(), 400, "a list holds no null");
+    assert_eq!(send_profiles(&profiles.replace(",null", "")).await.status(), 200);
+    let stats = pipeline.stats();
+    assert_eq!((stats.data_points_accepted, stats.log_records_accepted, stats.profiles_accepted), (1, 2, 1));
 }
 
 /// Scenario: wrong path, method, type, encoding and content.
@@ -150,13 +162,32 @@ async fn oversize_is_413_before_and_after_inflation() {
     let chunks: Vec<_> = large.chunks(64 << 10).map(|chunk| Ok(Frame::data(Bytes::copy_from_slice(chunk)))).collect();
     let body = StreamBody::new(tokio_stream::iter(chunks)).boxed();
     assert_eq!(send(&pipeline, ("POST", "/v1/traces"), &[PROTOBUF], body).await.status(), 413);
-    let bomb = gzip(&vec![0_u8; 64 << 20]);
-    assert!(bomb.len() < 100_000);
-    let response = post(&pipeline, &[JSON, GZIP], bomb).await;
-    assert_eq!(response.status(), 413);
-    let body: serde_json::Value = serde_json::from_slice(response.body()).unwrap();
-    assert_eq!(body["code"], 8);
-    assert_eq!(pipeline.stats().requests_refused["too_large"], 3);
+    let zeros = vec![0_u8; 64 << 20];
+    for (header, bomb) in [(GZIP, gzip(&zeros)), (ZSTD, zstd::encode_all(&*zeros, 3).unwrap())] {
+        assert!(bomb.len() < 100_000);
+        let response = post(&pipeline, &[JSON, header], bomb).await;
+        assert_eq!(response.status(), 413);
+        let body: serde_json::Value = serde_json::from_slice(response.body()).unwrap();
+        assert_eq!(body["code"], 8);
+    }
+    assert_eq!(pipeline.stats().requests_refused["too_large"], 4);
+}
+
+/// Scenario: a frame of zstd that asks for a window of 16 MiB, and one that is cut short.
+/// Guarantees: both are refused as malformed: no sender needs more than 8 MiB, whatever a decoder could do.
+#[tokio::test]
+async fn a_large_window_is_refused() {
+    let pipeline = started(config(vec![])).await;
+    let mut encoder = zstd::Encoder::new(Vec::new(), 3).unwrap();
+    encoder.window_log(24).unwrap();
+    encoder.write_all(&good()).unwrap();
+    let wide = encoder.finish().unwrap();
+    let whole = zstd::encode_all(&*good(), 3).unwrap();
+    for body in [wide, whole[..whole.len() - 3].to_vec()] {
+        let response = post(&pipeline, &[PROTOBUF, ZSTD], body).await;
+        assert_eq!(response.status(), 400);
+        assert!(String::from_utf8_lossy(response.body()).contains("cannot inflate the zstd body"), "{response:?}");
+    }
 }
 
 /// Scenario: all requests together may hold very little memory.

@@ -18,3 +18,5 @@ mod grpc;
 mod http;
 #[cfg(test)]
 mod observe;
+#[cfg(test)]
+mod tls;

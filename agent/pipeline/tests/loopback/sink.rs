@@ -18,6 +18,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_stream::wrappers::TcpListenerStream;
+use tonic::codec::CompressionEncoding;
 use tonic::{Request, Status};
 
 /// Far beyond what any step takes on a busy machine.
@@ -27,6 +28,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Seen {
     pub(crate) requests: Vec<ExportTraceServiceRequest>,
     pub(crate) logs: u64,
+    pub(crate) profiles: Vec<Vec<u8>>,
     pub(crate) tenants: Vec<String>,
     pub(crate) encodings: Vec<String>,
     pub(crate) fail_next: u32,
@@ -80,7 +82,8 @@ impl Sink {
 
     pub(crate) fn grpc_on(self, listener: TcpListener) -> Served {
         let (sink, address) = (self.clone(), listener.local_addr().unwrap());
-        let service = TraceServiceServer::new(self).accept_compressed(tonic::codec::CompressionEncoding::Gzip);
+        let service = TraceServiceServer::new(self).accept_compressed(CompressionEncoding::Gzip);
+        let service = service.accept_compressed(CompressionEncoding::Zstd);
         let server = tonic::transport::Server::builder().add_service(service);
         let serving = server.serve_with_incoming(TcpListenerStream::new(listener));
         Served { sink, address, task: tokio::spawn(async { serving.await.unwrap() }) }
@@ -92,6 +95,7 @@ impl Sink {
         let router = axum::Router::new()
             .route("/v1/traces", post(http_traces))
             .route("/v1/logs", post(http_logs))
+            .route("/v1development/profiles", post(http_profiles))
             .with_state(self);
         let task = tokio::spawn(async { axum::serve(listener, router).await.unwrap() });
         Served { sink, address, task }
@@ -164,9 +168,16 @@ async fn http_logs(State(sink): State<Sink>, headers: HeaderMap, body: Bytes) ->
     answer(sink.take(&headers, |seen| seen.logs += message.resource_logs.len() as u64))
 }
 
+async fn http_profiles(State(sink): State<Sink>, headers: HeaderMap, body: Bytes) -> Response {
+    let body = inflated(&headers, &body);
+    answer(sink.take(&headers, |seen| seen.profiles.push(body)))
+}
+
 fn inflated(headers: &HeaderMap, body: &[u8]) -> Vec<u8> {
-    if !headers.contains_key("content-encoding") {
-        return body.to_vec();
+    match headers.get("content-encoding").map(|value| value.as_bytes()) {
+        None => return body.to_vec(),
+        Some(b"zstd") => return zstd::decode_all(body).unwrap(),
+        Some(_) => {}
     }
     let mut out = Vec::new();
     std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(body), &mut out).unwrap();

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use homeostat_core::{Generation, Micros, Millis, SamplingPlan, SamplingProbability, ServiceSampling};
-use homeostat_pipeline::{BufferConfig, ExportProtocol, ExportSignals, ExporterConfig, Limits, PipelineConfig};
+use homeostat_pipeline::{
+    BufferConfig, Compression, ExportProtocol, ExportSignals, ExporterConfig, Limits, PipelineConfig,
+};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
 use opentelemetry_proto::tonic::resource::v1::Resource;
@@ -46,7 +48,8 @@ pub(crate) fn exporter(protocol: ExportProtocol, address: SocketAddr) -> Exporte
         protocol,
         endpoint: format!("http://{address}"),
         headers: vec![("x-tenant".into(), "shop".into())],
-        gzip: false,
+        tls: homeostat_pipeline::ClientTls::default(),
+        compression: Compression::None,
         signals: ExportSignals::default(),
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use homeostat_core::{Observation, SamplingPlan, Timestamp};
 use homeostat_pipeline::{
-    AggregateReport, BufferConfig, ExportProtocol, ExportSignals, ExporterConfig, ExporterStats, Pipeline,
+    AggregateReport, BufferConfig, ClientTls, ExportProtocol, ExportSignals, ExporterConfig, ExporterStats, Pipeline,
     PipelineConfig, PipelineStats, StoreStats,
 };
 use serde::{Deserialize, Serialize};
@@ -119,6 +119,7 @@ fn exporter(spec: &ExporterSpec) -> ExporterConfig {
             Compression::Gzip => homeostat_pipeline::Compression::Gzip,
             Compression::Zstd => homeostat_pipeline::Compression::Zstd,
         },
+        tls: ClientTls::default(),
         signals: ExportSignals {
             traces: receives(TelemetryKind::Traces),
             metrics: receives(TelemetryKind::Metrics),

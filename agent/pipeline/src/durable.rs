@@ -95,7 +95,10 @@ impl Intake {
         }
         if self.outlet.wants(kind) {
             let items = items(kind, &body)?;
-            store.pass(kind, items, body.clone()).await?;
+            if let Err(unwritten) = store.pass(kind, items, body.clone()).await {
+                self.perceive(kind, &body);
+                return Err(unwritten.into());
+            }
         }
         self.take_by_size(kind, body).await
     }

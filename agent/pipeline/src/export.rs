@@ -171,7 +171,7 @@ impl Outlet {
     }
 
     /// For the end, when nobody sends any more: what is in memory only is lost and counted, what is on disk stays there.
-    pub(crate) async fn close(&self, now: Timestamp) {
+    pub(crate) async fn close(&self) {
         let Some(store) = &self.store else {
             return self.exporters.iter().for_each(|exporter| exporter.abandon());
         };
@@ -179,7 +179,8 @@ impl Outlet {
         // It waits for a thread, for as long as a sync takes.
         store.close();
         if is_durable {
-            store.drop_decided(now);
+            // Nothing is undecided any more.
+            store.drop_decided(Timestamp(u64::MAX));
         }
         store.sweep_delivered();
     }

@@ -147,6 +147,7 @@ impl Intake {
     /// Takes in one request of `kind`, or refuses it as a whole and changes nothing.
     pub(crate) fn take(&self, kind: Telemetry, body: &Bytes) -> Result<Accepted, Refusal> {
         if !self.outlet.has_room(kind) {
+            self.perceive(kind, body);
             return Err(Refusal::Overload("export queue full"));
         }
         let _working = self.outlet.store().map(Store::working);
@@ -222,6 +223,19 @@ impl Intake {
     /// By which the sampler knows a trace.
     pub(crate) fn trace_hash(&self, trace: &[u8; 16]) -> u64 {
         self.hasher.hash_one(trace)
+    }
+
+    /// Hears what a refused request says of utilisation: whoever steers by it must not go blind because a destination is
+    /// down, and a gauge that comes again says the same.
+    pub(crate) fn perceive(&self, kind: Telemetry, body: &Bytes) {
+        if kind != Telemetry::Metrics {
+            return;
+        }
+        for resource in MetricsView::parse(body).iter().flat_map(|view| view.resources()) {
+            let service = self.aggregates.service(resource.service());
+            service.hear();
+            utilization::read(resource, &service);
+        }
     }
 
     fn metrics(&self, body: &Bytes) -> Result<Accepted, Refusal> {

@@ -194,7 +194,7 @@ impl Pipeline {
         self.intake.drain();
         drop(timeout_at(deadline, self.intake.outlet.drained()).await);
         self.background.shutdown().await;
-        self.intake.outlet.close(self.intake.clock.now()).await;
+        self.intake.outlet.close().await;
         self.stats()
     }
 

@@ -147,10 +147,16 @@ impl Inner {
     }
 
     fn put(&self, entry: Entry) {
+        let mut inbox = self.inbox.lock().unwrap_or_else(PoisonError::into_inner);
+        if inbox.is_closing {
+            // Whoever waits learns from the dropped channel that nobody writes any more.
+            return;
+        }
         if let Entry::Append(append) = &entry {
             self.pending.fetch_add(append.body.len() as u64, Relaxed);
         }
-        self.inbox.lock().unwrap_or_else(PoisonError::into_inner).entries.push(entry);
+        inbox.entries.push(entry);
+        drop(inbox);
         self.arrived.notify_one();
     }
 

@@ -27,6 +27,9 @@ use crate::wire::{Value, fields};
 
 /// Sends that run beside each other: enough to hide one round trip, few enough to stay gentle.
 const SENDERS: u64 = 4;
+/// After so many failures while others get through, a request that is on disk waits behind them: it may be one that the
+/// destination cannot take, and as many as there are senders would stop everything.
+const FAILURES_BEFORE_OTHERS: u32 = 5;
 
 /// Why an exporter cannot be set up.
 #[derive(Debug, Error)]
@@ -53,6 +56,15 @@ pub enum ExporterProblem {
     /// A header cannot be sent.
     #[error("header `{0}`: not a valid HTTP header name and value")]
     Header(String),
+}
+
+/// What came of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ended {
+    /// Delivered or given up.
+    Settled,
+    /// Others first.
+    PutBack,
 }
 
 #[derive(Debug, Default)]
@@ -166,7 +178,7 @@ impl Exporter {
                 let mut stream = Seed(sender).stream("pipeline/retry");
                 loop {
                     match exporter.queue.next().await {
-                        Next::Queued(queued) => exporter.take(&queued, &mut stream).await,
+                        Next::Queued(queued) => exporter.take(queued, &mut stream).await,
                         Next::Damaged(items) => exporter.counters.dropped.add(Lost::Damaged, items),
                     }
                 }
@@ -174,12 +186,15 @@ impl Exporter {
         }
     }
 
-    async fn take(&self, queued: &Queued, stream: &mut homeostat_core::Stream) {
-        match queued.load().await {
-            Some(item) => self.deliver(&item, stream).await,
-            None => self.counters.dropped.add(Lost::Damaged, queued.items),
+    async fn take(&self, queued: Queued, stream: &mut homeostat_core::Stream) {
+        let Some(item) = queued.load().await else {
+            self.counters.dropped.add(Lost::Damaged, queued.items);
+            return self.queue.settle(&queued);
+        };
+        match self.deliver(&item, queued.is_on_disk(), stream).await {
+            Ended::Settled => self.queue.settle(&queued),
+            Ended::PutBack => self.queue.put_back(queued),
         }
-        self.queue.settle(queued);
     }
 
     /// Bytes waiting or being sent.
@@ -224,19 +239,21 @@ impl Exporter {
     }
 
     /// Tries until it is accepted, refused or given up; bounded by the configured patience.
-    async fn deliver(&self, item: &Item, stream: &mut homeostat_core::Stream) {
-        let first = Instant::now();
+    async fn deliver(&self, item: &Item, is_on_disk: bool, stream: &mut homeostat_core::Stream) -> Ended {
+        let (first, others) = (Instant::now(), self.counters.requests_exported.read());
         for failures in 0_u32.. {
             self.breaker.enter().await;
             let (why, after) = match self.attempt(item).await {
                 Attempt::Failed { why, after } => (why, after),
                 Attempt::Accepted { rejected } => {
                     self.breaker.succeed();
-                    return self.accepted(item, rejected);
+                    self.accepted(item, rejected);
+                    return Ended::Settled;
                 }
                 Attempt::Refused(why) => {
                     self.breaker.succeed();
-                    return self.drop(item, Lost::Refused, &why);
+                    self.drop(item, Lost::Refused, &why);
+                    return Ended::Settled;
                 }
             };
             self.counters.failures.add(1);
@@ -249,8 +266,12 @@ impl Exporter {
                 );
             }
             let Some(pause) = pause else {
-                return self.drop(item, Lost::GaveUp, &why);
+                self.drop(item, Lost::GaveUp, &why);
+                return Ended::Settled;
             };
+            if is_on_disk && failures >= FAILURES_BEFORE_OTHERS && self.counters.requests_exported.read() > others {
+                return Ended::PutBack;
+            }
             tracing::debug!(
                 exporter = self.name,
                 why,
@@ -260,6 +281,7 @@ impl Exporter {
             tokio::time::sleep(pause).await;
             self.counters.retries.add(1);
         }
+        Ended::PutBack
     }
 
     async fn attempt(&self, item: &Item) -> Attempt {

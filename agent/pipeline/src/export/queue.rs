@@ -55,6 +55,11 @@ impl Queued {
         Queued { kind: record.kind(), bytes: record.bytes(), items: record.items(), hot, record: Some(record) }
     }
 
+    /// Whether it survives a crash.
+    pub(super) fn is_on_disk(&self) -> bool {
+        self.record.is_some()
+    }
+
     /// Its content, read back if need be; `None` if it was damaged on disk.
     pub(super) async fn load(&self) -> Option<Item> {
         let bytes = match (&self.hot, &self.record) {
@@ -203,6 +208,13 @@ impl Queue {
     pub(super) fn push_left(&self, record: KeptRecord) {
         let queued = Queued::on_disk(record, None);
         self.count(&queued);
+        self.lock().put_by(queued);
+        self.arrived.notify_one();
+    }
+
+    /// Takes back what was taken with [`Self::next`], behind everything that waits.
+    pub(super) fn put_back(&self, mut queued: Queued) {
+        queued.hot = queued.hot.filter(|_| queued.record.is_none());
         self.lock().put_by(queued);
         self.arrived.notify_one();
     }

@@ -45,6 +45,15 @@ impl KeptSegment {
         KeptSegment { first, medium, volume, outstanding: AtomicU64::new(0), marks: Mutex::new(None) }
     }
 
+    /// Keeps the segment until [`Self::release`]: something was written that no exporter knows of yet.
+    pub(super) fn hold(&self) {
+        self.outstanding.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn release(&self) {
+        self.outstanding.fetch_sub(1, Relaxed);
+    }
+
     pub(super) fn is_settled(&self) -> bool {
         self.outstanding.load(Relaxed) == 0
     }

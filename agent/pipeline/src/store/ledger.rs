@@ -40,7 +40,6 @@ struct Kept {
 pub(super) struct Ledger {
     received: VecDeque<Received>,
     kept: BTreeMap<u64, Kept>,
-    pub(super) received_next: u64,
     bytes: u64,
     /// Takes in progress, by the turn in which they began.
     working: BTreeMap<u64, u64>,
@@ -61,11 +60,12 @@ impl Ledger {
         self.received.push_back(Received { first, bytes, open: 0, offered: Timestamp(0), is_sealed: false });
     }
 
-    /// A request was written to the last segment and is going to be offered.
-    pub(super) fn add_received(&mut self, bytes: u64) {
-        let last = self.received.back_mut().expect("a record is written into a segment that was begun");
-        last.bytes += bytes;
-        last.open += 1;
+    /// A request was written and is going to be offered.
+    pub(super) fn add_received(&mut self, first: u64, bytes: u64) {
+        let written = self.received.iter_mut().rev().find(|segment| segment.first == first);
+        let segment = written.expect("a record is written into a segment that was begun");
+        segment.bytes += bytes;
+        segment.open += 1;
         self.bytes += bytes;
     }
 
@@ -166,7 +166,7 @@ impl Ledger {
 
     /// Takes out kept segments that nobody needs.
     pub(super) fn take_delivered(&mut self) -> Vec<u64> {
-        let floor = self.received.front().map_or(self.received_next, |segment| segment.first);
+        let floor = self.received.front().map_or(u64::MAX, |segment| segment.first);
         let spent = |kept: &Kept| {
             let is_remembered = kept.is_doubtful || kept.sealed.is_some_and(|received_next| received_next <= floor);
             kept.sealed.is_some() && is_remembered && kept.segment.is_settled()

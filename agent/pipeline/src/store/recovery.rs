@@ -107,7 +107,6 @@ impl Leftover {
 
     fn enter(&self, inner: &Inner) {
         let mut ledger = inner.ledger();
-        ledger.received_next = self.received_next;
         for segment in &self.received {
             ledger.begin_received(segment.head.first, segment.bytes);
             ledger.reopen(segment.head.first);

@@ -79,7 +79,11 @@ type Delivered = Arc<Mutex<Vec<(KeptRecord, Bytes)>>>;
 
 /// A started store and what it delivers to one exporter.
 fn started(volume: Limited) -> (Store, Delivered) {
-    let (store, leftover) = Store::on(Arc::new(volume), 1 << 20).unwrap();
+    started_with(volume, 1 << 20)
+}
+
+fn started_with(volume: Limited, bytes_max: u64) -> (Store, Delivered) {
+    let (store, leftover) = Store::on(Arc::new(volume), bytes_max).unwrap();
     let delivered = Delivered::default();
     let sink = delivered.clone();
     let take = move |record: KeptRecord, bytes| {
@@ -283,6 +287,44 @@ async fn damage_costs_what_it_hits() {
     assert_eq!((stats.records_lost, stats.spans_recovered), (3, 2));
     drop((store, leftover));
     assert_eq!(found(dir.path()), (vec![body("one"), body("three")], vec![body("one"), body("two")]));
+}
+
+/// Scenario: more arrives at once than fits into one segment, while segments are freed as often as can be.
+/// Guarantees: everything is delivered and everything received is there until it is offered.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_through_several_segments_is_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, delivered) = started_with(Limited::on(dir.path(), i64::MAX), 1 << 30);
+    let store = Arc::new(store);
+    let body = |number: u8| Bytes::from(vec![number; 3 << 20]);
+    let receiving: Vec<_> = (0..20)
+        .map(|number| {
+            let store = store.clone();
+            tokio::spawn(async move { store.receive(body(number)).await })
+        })
+        .collect();
+    (0..20).for_each(|number| store.keep(Telemetry::Traces, 1, body(number)));
+    let empty = BatchState { handed_in: 0, is_empty: true };
+    let mut tickets = Vec::new();
+    for (at, receiving) in (1..).zip(receiving) {
+        store.tend(Timestamp(at * 20_000), Timestamp(at * 20_000), empty);
+        tickets.push(receiving.await.unwrap().unwrap());
+    }
+    for at in 30..50 {
+        store.tend(Timestamp(at * 20_000), Timestamp(at * 20_000), empty);
+        assert!(store.flushed().await);
+    }
+    let kept: Vec<u8> = delivered.lock().unwrap().iter().map(|(record, _)| record.load().unwrap()[0]).collect();
+    assert_eq!(kept, (0..20).collect::<Vec<_>>());
+    assert!(store.stats().received_segments >= 3, "nothing was offered yet");
+    tickets.into_iter().for_each(|ticket| store.offered(ticket, Timestamp(1)));
+    delivered.lock().unwrap().drain(..).for_each(|(record, _)| record.settle(out()));
+    for at in 60..80 {
+        store.tend(Timestamp(at * 20_000), Timestamp(at * 20_000), empty);
+        assert!(store.flushed().await);
+    }
+    assert_eq!((files(dir.path()).len(), store.stats().bytes), (0, 0));
+    store.close();
 }
 
 /// Scenario: a second agent is given the same directory.

@@ -8,6 +8,8 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
+use homeostat_core::Timestamp;
+
 use super::kept::{KeptRecord, KeptSegment};
 use super::record::{HEAD_BYTES, Head, SegmentHead, Stream};
 use super::segment::{Located, log_name};
@@ -44,11 +46,12 @@ pub(super) struct Writer {
     held: Vec<Append>,
 }
 
-/// A record that was written.
+/// A record that was written. Its segment is held until it is published.
 struct Written {
     append: Append,
     first: u64,
     located: Located,
+    kept: Option<Arc<KeptSegment>>,
 }
 
 impl Writer {
@@ -137,7 +140,15 @@ impl Writer {
         open.bytes += head.record_bytes();
         open.is_durable = false;
         self.next[slot] += 1;
-        Ok(Written { first: open.first, append, located: Located { head, body_at } })
+        let (first, kept) = (open.first, open.kept.clone());
+        match &kept {
+            None => self.inner.ledger().add_received(first, head.record_bytes()),
+            Some(segment) => {
+                segment.hold();
+                self.inner.ledger().add_kept(first, head.record_bytes());
+            }
+        }
+        Ok(Written { append, first, located: Located { head, body_at }, kept })
     }
 
     fn begin(&mut self, stream: Stream) -> io::Result<()> {
@@ -197,41 +208,22 @@ impl Writer {
         }
     }
 
+    /// Tells who waits, and hands on what is kept.
     fn publish(&mut self, record: Written) {
-        let Written { append, first, located } = record;
-        let slot = append.stream as usize;
-        if self.broken[slot]
-            && let Some(done) = append.done
-        {
-            self.inner.written(append.body.len());
-            let _gone = done.send(Err(Unwritten::Disk));
-            return;
-        }
-        let bytes = located.head.record_bytes();
-        match append.stream {
-            Stream::Received => {
-                let mut ledger = self.inner.ledger();
-                ledger.received_next = located.head.number + 1;
-                ledger.add_received(bytes);
+        let Written { append, first, located, kept } = record;
+        let is_broken = self.broken[append.stream as usize] && append.done.is_some();
+        if let Some(segment) = kept {
+            if !is_broken {
+                self.inner.deliver(KeptRecord { segment: segment.clone(), located }, append.body.clone());
             }
-            Stream::Kept => {
-                self.inner.ledger().add_kept(first, bytes);
-                if let Some(segment) = self.kept_segment(first) {
-                    self.inner.deliver(KeptRecord { segment, located }, append.body.clone());
-                }
-            }
+            segment.release();
         }
         self.inner.written(append.body.len());
-        if let Some(done) = append.done {
-            let _gone = done.send(Ok(Ticket { segment: first }));
-        }
-    }
-
-    fn kept_segment(&self, first: u64) -> Option<Arc<KeptSegment>> {
-        let open = self.open[Stream::Kept as usize].as_ref().filter(|open| open.first == first);
-        match open.and_then(|open| open.kept.clone()) {
-            Some(segment) => Some(segment),
-            None => self.inner.ledger().kept(first),
+        let Some(done) = append.done else { return };
+        let told = done.send(if is_broken { Err(Unwritten::Disk) } else { Ok(Ticket { segment: first }) });
+        if append.stream == Stream::Received && (is_broken || told.is_err()) {
+            // Nobody is going to offer it.
+            self.inner.ledger().offered(first, Timestamp(0));
         }
     }
 

@@ -156,7 +156,7 @@ fn kill(span: Duration, rate: u64, torn: Torn) -> Result<String, String> {
     load.aim(Some(agent.door("otlp_http")));
     let expected = load.stop(Keeping::All);
     let said = settled(&sink, &expected);
-    let lost = agent.status()["data_plane"]["log"]["records_lost"].clone();
+    let lost = agent.status()["pipeline"]["log"]["records_lost"].clone();
     agent.stop();
     let more = format!("; {kills} kills, slowest start {slowest:.2} s, damaged tails found in the last {lost}");
     said.map(|text| text + &more).map_err(|text| text + &more)

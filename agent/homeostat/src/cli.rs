@@ -88,6 +88,9 @@ Examples:
     /// The simulation harness: the same loop against simulated worlds.
     #[command(subcommand)]
     Sim(SimCommand),
+    /// Scoreboards: how good the agent's own judgement is, on recorded or generated data.
+    #[command(subcommand)]
+    Bench(BenchCommand),
     /// Print completions for a shell.
     #[command(after_help = "Example:\n  homeostat completions bash > /etc/bash_completion.d/homeostat")]
     Completions {
@@ -321,6 +324,67 @@ Examples:
     },
 }
 
+/// What can be measured.
+#[derive(Debug, Subcommand)]
+pub(crate) enum BenchCommand {
+    /// What the sampler keeps of traffic at a budget, how good the estimates are, and what deciding costs.
+    #[command(after_help = "\
+Examples:
+  homeostat bench sampling --budget 0.05 --runs 400
+  homeostat bench sampling --profile errors --budget 1% --seed 7
+  homeostat bench sampling --traces spans.csv --budget 0.05 --json report.json
+
+FILE is text with a header and one span a line, in any order:
+  trace_id,span_id,parent_id,service,operation,start_ns,end_ns,status
+An empty parent_id is a root. status is ok, error, unset or an HTTP status. Traces are decided as they complete. Failures
+count against the budget, and are kept even if they exceed it. Two traces have the same shape if the same operations call
+each other (edge set), or, more strictly, if their trees are the same but for the order of siblings (tree).")]
+    Sampling(SamplingBenchArgs),
+}
+
+/// Arguments of `bench sampling`.
+#[derive(Debug, Args)]
+pub(crate) struct SamplingBenchArgs {
+    /// The spans to sample; without them, traffic is generated.
+    #[arg(long, value_name = "FILE.csv", conflicts_with_all = ["generate", "profile", "count"])]
+    pub(crate) traces: Option<PathBuf>,
+    /// Generate traffic; the default when no file is given.
+    #[arg(long)]
+    pub(crate) generate: bool,
+    /// What the generated traffic exaggerates.
+    #[arg(long, default_value = "ordinary", value_parser = clap::builder::PossibleValuesParser::new(
+        homeostat_pipeline::evaluate::Profile::ALL.map(|(_, name)| name)
+    ))]
+    pub(crate) profile: String,
+    /// How many traces are generated.
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..=2_000_000))]
+    pub(crate) count: u32,
+    /// The share of traces and spans that may be kept, such as 0.05 or 5%.
+    #[arg(long, default_value = "0.05", value_parser = parse_share)]
+    pub(crate) budget: f64,
+    /// Repeat sampling so often with other dice, and report how often 95 % intervals contain the truth.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=10_000))]
+    pub(crate) runs: u32,
+    /// The seed of dice and generated traffic.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Write everything that was found as JSON; - is stdout.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+}
+
+/// Reads `0.05` or `5%`.
+pub(crate) fn parse_share(text: &str) -> Result<f64, String> {
+    let (digits, scale) = match text.strip_suffix('%') {
+        Some(percent) => (percent, 0.01),
+        None => (text, 1.0),
+    };
+    let share = digits.trim().parse::<f64>().ok().map(|number| number * scale);
+    share
+        .filter(|share| (1e-6..=1.0).contains(share))
+        .ok_or_else(|| "expected a share above 0 and up to 1, such as 0.05 or 5%".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -341,6 +405,10 @@ mod tests {
         assert_eq!(parse_span("2h"), Ok(Millis(7_200_000)));
         for wrong in ["", "10", "m", "10 m", "1w", "99999999999999999999s", "18446744073709551615d"] {
             assert!(parse_span(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!((parse_share("0.05"), parse_share("5%")), (Ok(0.05), Ok(0.05)));
+        for wrong in ["", "0", "1.5", "-1%", "NaN", "five"] {
+            assert!(parse_share(wrong).is_err(), "{wrong}");
         }
         assert_eq!(Subject::parse("a-17"), Ok(Subject::Action(ActionId(17))));
         assert_eq!(Subject::parse("i-3"), Ok(Subject::Incident(IncidentId(3))));

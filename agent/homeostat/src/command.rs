@@ -3,6 +3,7 @@
 //! Answers how a command ends: what is printed, and with which exit code. Holds no domain logic; it asks the agent, the
 //! journal, the loop or the harness, and writes the answer for people or for scripts.
 
+mod bench;
 mod check;
 mod demo;
 mod journal;
@@ -72,6 +73,14 @@ pub(crate) enum CommandError {
     /// There is no such scenario, or it makes no sense.
     #[error(transparent)]
     Scenario(ScenarioError),
+    /// Recorded spans cannot be used.
+    #[error("{}", path.display())]
+    Spans {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: homeostat_pipeline::evaluate::CsvError,
+    },
     /// A file cannot be written.
     #[error("cannot write {}", path.display())]
     Write {
@@ -98,7 +107,7 @@ impl CommandError {
                 ExitCode::from(64)
             }
             CommandError::Scenario(ScenarioError::Unknown { .. }) => ExitCode::from(2),
-            CommandError::Scenario(_) => ExitCode::from(64),
+            CommandError::Scenario(_) | CommandError::Spans { .. } => ExitCode::from(64),
             _ => ExitCode::from(1),
         }
     }
@@ -139,6 +148,7 @@ fn dispatch(command: Command, out: &mut dyn Write) -> Result<Answer, CommandErro
         Command::Reject(args) => steer::reject(args, out),
         Command::Replay(args) => replay::replay(args, out),
         Command::Sim(command) => simulate::simulate(command, out),
+        Command::Bench(command) => bench::bench(command, out),
         Command::Completions { shell } => print::completions(shell, out),
         Command::Man { dir } => print::man(&dir, out),
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use homeostat_core::{Observation, SamplingPlan, Timestamp};
 use homeostat_pipeline::{
-    AggregateReport, BufferConfig, ClientTls, ExportProtocol, ExportSignals, ExporterConfig, ExporterStats, Pipeline,
+    AggregateReport, BufferConfig, ExportProtocol, ExportSignals, ExporterConfig, ExporterStats, Pipeline,
     PipelineConfig, PipelineStats, StoreStats,
 };
 use serde::{Deserialize, Serialize};
@@ -114,12 +114,12 @@ fn exporter(spec: &ExporterSpec) -> ExporterConfig {
         },
         endpoint: spec.endpoint.clone(),
         headers: spec.headers.iter().map(|(name, value)| (name.clone(), value.reveal().to_owned())).collect(),
+        tls: homeostat_pipeline::ClientTls::default(),
         compression: match spec.compression {
             Compression::None => homeostat_pipeline::Compression::None,
             Compression::Gzip => homeostat_pipeline::Compression::Gzip,
             Compression::Zstd => homeostat_pipeline::Compression::Zstd,
         },
-        tls: ClientTls::default(),
         signals: ExportSignals {
             traces: receives(TelemetryKind::Traces),
             metrics: receives(TelemetryKind::Metrics),

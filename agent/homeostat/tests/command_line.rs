@@ -167,3 +167,26 @@ fn the_harness_runs_a_scenario() {
     std::fs::write(&file, "about: 7\nservices: none\n").unwrap();
     assert_eq!(ended(&["sim", "run", file.to_str().unwrap()]).status.code(), Some(64));
 }
+
+/// Scenario: the sampler is measured on generated traffic and on a file, and given a broken file and a budget that is none.
+/// Guarantees: figures for people and as JSON; a mistake is named by line and column with exit code 64; wrong use ends with 2.
+#[test]
+fn the_sampler_is_measured() {
+    let generated = ended(&["bench", "sampling", "--count", "2000", "--runs", "2"]);
+    assert_eq!(generated.status.code(), Some(0), "{}", stderr(&generated));
+    assert!(stdout(&generated).contains("shapes kept, trees"), "{}", stdout(&generated));
+    let dir = tempfile::tempdir().unwrap();
+    let (file, report) = (dir.path().join("spans.csv"), dir.path().join("report.json"));
+    let header = "trace_id,span_id,parent_id,service,operation,start_ns,end_ns,status\n";
+    std::fs::write(&file, format!("{header}a,1,,shop,pay,0,9,ok\na,2,1,db,ask,1,2,error\n")).unwrap();
+    let arguments = ["bench", "sampling", "--budget", "5%", "--traces", file.to_str().unwrap(), "--json"];
+    let output = homeostat().args(arguments).arg(&report).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let json: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&report).unwrap()).unwrap();
+    assert_eq!((json["traffic"]["spans"].as_u64(), json["judged"]["error_traces"].as_f64()), (Some(2), Some(1.0)));
+    std::fs::write(&file, format!("{header}a,1,,shop,pay,0,later,ok\n")).unwrap();
+    let broken = homeostat().args(arguments).arg("-").output().unwrap();
+    assert_eq!(broken.status.code(), Some(64));
+    assert!(stderr(&broken).contains("line 2, column end_ns"), "{}", stderr(&broken));
+    assert_eq!(ended(&["bench", "sampling", "--budget", "5"]).status.code(), Some(2));
+}

@@ -9,6 +9,8 @@ use std::path::PathBuf;
 
 use homeostat_core::Millis;
 
+use crate::sample::SamplerConfig;
+
 /// Everything the pipeline needs to start.
 #[derive(Clone, Debug)]
 pub struct PipelineConfig {
@@ -22,6 +24,8 @@ pub struct PipelineConfig {
     pub limits: Limits,
     /// How long traces wait for their decision.
     pub buffer: BufferConfig,
+    /// By which rules they are decided, and how much may leave.
+    pub sampler: SamplerConfig,
     /// Where kept telemetry goes; none: it is counted and forgotten.
     pub exporters: Vec<ExporterConfig>,
     /// What survives a kill.
@@ -39,6 +43,7 @@ impl Default for PipelineConfig {
             security: DoorSecurity::default(),
             limits: Limits::default(),
             buffer: BufferConfig::default(),
+            sampler: SamplerConfig::default(),
             exporters: Vec::new(),
             durability: Durability::Memory,
             cardinality: Cardinality::default(),

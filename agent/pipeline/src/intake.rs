@@ -126,7 +126,7 @@ impl Intake {
             limits: config.limits,
             plan: ArcSwap::from_pointee(plan),
             aggregates: Aggregates::new(config.cardinality),
-            sampler: Sampler::new(config.buffer),
+            sampler: Sampler::new(config.buffer, config.sampler),
             outlet: Outlet::new(config)?,
             counters: DoorCounters::default(),
             in_flight: AtomicUsize::new(0),

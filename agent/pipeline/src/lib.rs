@@ -22,6 +22,8 @@ mod aggregate;
 
 pub mod sample;
 
+pub mod evaluate;
+
 mod export;
 mod store;
 

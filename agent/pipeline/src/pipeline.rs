@@ -21,7 +21,7 @@ use crate::descriptors;
 use crate::export::ExporterError;
 use crate::intake::{Accepted, Intake, Refusal};
 use crate::receive::{Door, GrpcDoor, HttpDoor, Listener};
-use crate::stats::PipelineStats;
+use crate::stats::{PipelineStats, Rule};
 use crate::store::StoreError;
 use crate::tls::{self, DoorTls, TlsError};
 use crate::tokens::TokensError;
@@ -143,7 +143,7 @@ impl Pipeline {
         let mut observations = self.intake.aggregates.observe(now);
         let kept = self.intake.sampler.counters().kept.read();
         let all: u64 = kept.values().sum();
-        let by_rule = all - kept[crate::stats::Rule::Probability.as_str()];
+        let by_rule = kept[Rule::Error.as_str()] + kept[Rule::Slow.as_str()];
         let mut say = |indicator, value| observations.push(Observation::new(Target::Agent, indicator, value, now));
         say(Indicator::SpansReceivedTotal, self.intake.counters.spans_accepted.read());
         say(Indicator::SpansKeptTotal, all);

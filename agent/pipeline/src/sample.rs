@@ -4,16 +4,26 @@
 //! probability, so that adjusted counts of what is kept estimate what was received. Does not choose probabilities: they
 //! come with the plan. Whole traces are decided rather than spans, because half a trace explains nothing.
 
+mod budget;
 mod buffer;
+mod cap;
+mod court;
 mod decided;
+mod facts;
 mod group;
+mod importance;
+mod judge;
+mod keys;
 mod lag;
 mod rewrite;
-mod threshold;
+mod seen;
+mod shape;
+pub(crate) mod threshold;
 mod tracestate;
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use homeostat_core::{SamplingPlan, SamplingProbability, Timestamp};
@@ -24,11 +34,19 @@ use crate::stats::{Due, Tally, Unsampled};
 use crate::views::{ResourceView, ScopeSpans, ScopeView};
 
 pub use crate::stats::Rule;
+pub use budget::Certain;
 use buffer::{Offered, Released, Shard};
+pub use cap::CapConfig;
+use cap::{Candidate, Cap, Settled};
+use court::Court;
+pub(crate) use facts::Facts;
 use group::{Group, Groups};
+pub(crate) use judge::Judge;
+pub use judge::{IMPORTANT_ABOVE, JudgeConfig, Mode, Rehearsed, Spread};
 use lag::Lags;
 use rewrite::Mark;
 pub use rewrite::RULE_ATTRIBUTE;
+pub(crate) use shape::{Node, Shape, Shaper, mix};
 pub use threshold::{Randomness, Threshold};
 pub use tracestate::{Sampled, read as read_tracestate};
 
@@ -98,6 +116,20 @@ impl<'a> Arrival<'a> {
             (&all.sources[span.source as usize], span)
         })
     }
+
+    fn nodes(&self) -> impl Iterator<Item = Node> {
+        self.spans().map(|(_, span)| node(span))
+    }
+}
+
+/// What a span is to the structure of its trace.
+fn node(span: &Counted<'_>) -> Node {
+    Node {
+        span: u64::from_be_bytes(span.ids.span),
+        parent: span.ids.parent.map_or(0, u64::from_be_bytes),
+        op: span.operation,
+        error: span.view.is_error(),
+    }
 }
 
 /// What becomes of a trace.
@@ -118,6 +150,11 @@ pub(crate) trait KeptSpans {
 pub(crate) struct Sampler {
     shards: Vec<Mutex<Shard>>,
     lags: Lags,
+    judge: Judge,
+    /// Kept traces on their way out, where there is a cap.
+    cap: Option<Mutex<Cap<Released>>>,
+    /// Their spans.
+    held: AtomicU64,
     counters: Counters,
 }
 
@@ -126,6 +163,15 @@ pub(crate) struct Counters {
     pub(crate) kept: Tally<Rule>,
     pub(crate) unsampled: Tally<Unsampled>,
     pub(crate) decided: Tally<Due>,
+}
+
+/// How the sampler decides.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SamplerConfig {
+    /// By which rules.
+    pub judge: JudgeConfig,
+    /// How much may leave.
+    pub cap: CapConfig,
 }
 
 /// What waits for its decision.
@@ -137,11 +183,14 @@ pub(crate) struct Waiting {
 }
 
 impl Sampler {
-    pub(crate) fn new(config: BufferConfig) -> Sampler {
-        let shard = || Mutex::new(Shard::new(config, SHARDS));
+    pub(crate) fn new(buffer: BufferConfig, config: SamplerConfig) -> Sampler {
+        let shard = || Mutex::new(Shard::new(buffer, SHARDS));
         Sampler {
             shards: (0..SHARDS).map(|_| shard()).collect(),
-            lags: Lags::new(config.lag, config.wait_max),
+            lags: Lags::new(buffer.lag, buffer.wait_max),
+            judge: Judge::new(config.judge),
+            cap: config.cap.is_set().then(|| Mutex::new(Cap::new(config.cap))),
+            held: AtomicU64::new(0),
             counters: Counters::default(),
         }
     }
@@ -149,39 +198,51 @@ impl Sampler {
     /// Takes the accepted spans of a request; hands on what is decided by them.
     pub(crate) fn offer(&self, now: Timestamp, plan: &SamplingPlan, all: &Arrivals<'_>, kept: &mut impl KeptSpans) {
         let groups = Groups::of(&all.spans, &all.sources);
-        let lags = self.lags.known();
+        let (lags, mut court) = (self.lags.known(), Court::of(&self.judge));
         let mut released = Vec::new();
         let mut tallies = Tallies::default();
         for group in groups.iter() {
             let arrival = Arrival { all, groups: &groups, group };
-            let offered = self.shard(group.hash).offer(now, (plan, &lags), &arrival, &mut released);
+            let offered = self.shard(group.hash).offer(now, (plan, &lags, &mut court), &arrival, &mut released);
             match offered {
                 Offered::Taken => {}
-                Offered::Decided(decision, due) => settle_arrival(&arrival, decision, Some(due), &mut tallies, kept),
-                Offered::Late(decision) => settle_arrival(&arrival, decision, None, &mut tallies, kept),
+                Offered::Decided(decision, due) => match (&self.cap, decision) {
+                    (Some(_), Decision::Keep { .. }) => released.push(Released::copied(&arrival, decision, due)),
+                    _ => write_arrival(&arrival, decision, Some(due), &mut tallies, kept),
+                },
+                Offered::Late(decision) => {
+                    self.charge(&arrival, decision);
+                    write_arrival(&arrival, decision, None, &mut tallies, kept);
+                }
             }
-            settle(&mut released, &mut tallies, kept);
+            self.let_go(now, &mut released, &mut tallies, kept);
         }
         self.count(&tallies);
     }
 
     /// Decides what is due at `now`; called several times a second.
     pub(crate) fn sweep(&self, now: Timestamp, plan: &SamplingPlan, kept: &mut impl KeptSpans) {
-        let mut lessons = Vec::new();
-        self.each(|shard, released| shard.sweep(now, plan, released, &mut lessons), kept);
+        let (mut lessons, mut court) = (Vec::new(), Court::of(&self.judge));
+        self.each(now, |shard, released| shard.sweep(now, (plan, &mut court), released, &mut lessons), kept);
         self.lags.learn(&lessons);
+        self.judge.tick(now);
+        let settled = self.cap.as_ref().map(|cap| lock(cap).due(now)).unwrap_or_default();
+        self.settle(now, settled, kept);
     }
 
     /// Decides everything with what is known.
     pub(crate) fn drain(&self, now: Timestamp, plan: &SamplingPlan, kept: &mut impl KeptSpans) {
-        self.each(|shard, released| shard.drain(now, plan, released), kept);
+        let mut court = Court::of(&self.judge);
+        self.each(now, |shard, released| shard.drain(now, (plan, &mut court), released), kept);
+        let settled = self.cap.as_ref().map(|cap| lock(cap).drain(now)).unwrap_or_default();
+        self.settle(now, settled, kept);
     }
 
-    fn each(&self, mut release: impl FnMut(&mut Shard, &mut Vec<Released>), kept: &mut impl KeptSpans) {
+    fn each(&self, now: Timestamp, mut release: impl FnMut(&mut Shard, &mut Vec<Released>), kept: &mut impl KeptSpans) {
         let (mut released, mut tallies) = (Vec::new(), Tallies::default());
         for shard in &self.shards {
             release(&mut lock(shard), &mut released);
-            settle(&mut released, &mut tallies, kept);
+            self.let_go(now, &mut released, &mut tallies, kept);
         }
         self.count(&tallies);
     }
@@ -196,13 +257,64 @@ impl Sampler {
         self.shards.iter().filter_map(|shard| lock(shard).oldest()).min()
     }
 
+    /// Counts what was released and writes what is kept, or lets it wait for its turn under the cap.
+    fn let_go(&self, now: Timestamp, released: &mut Vec<Released>, tallies: &mut Tallies, kept: &mut impl KeptSpans) {
+        for trace in released.drain(..) {
+            match (&self.cap, trace.decision) {
+                (Some(cap), Decision::Keep { rule, threshold }) => {
+                    tallies.decided(trace.due);
+                    self.held.fetch_add(trace.len() as u64, Relaxed);
+                    let (spans, bytes) = (trace.len() as u32, trace.bytes() as u32);
+                    let randomness = trace.randomness;
+                    lock(cap).offer(now, Candidate { rule, threshold, randomness, spans, bytes, payload: trace });
+                }
+                (_, decision) => write_released(&trace, decision, Some(trace.due), tallies, kept),
+            }
+        }
+    }
+
+    /// Writes what leaves under the cap; lets late spans follow what became of their trace.
+    fn settle(&self, now: Timestamp, settled: Settled<Released>, kept: &mut impl KeptSpans) {
+        let mut tallies = Tallies::default();
+        for (trace, rule, threshold) in settled.released {
+            let decision = Decision::Keep { rule, threshold };
+            self.held.fetch_sub(trace.len() as u64, Relaxed);
+            self.shard(trace.hash).overrule(now, trace.hash, decision);
+            write_released(&trace, decision, None, &mut tallies, kept);
+        }
+        for trace in settled.dropped {
+            self.held.fetch_sub(trace.len() as u64, Relaxed);
+            self.shard(trace.hash).overrule(now, trace.hash, Decision::Drop);
+            *tallies.unsampled.entry(Unsampled::Cap).or_default() += trace.len() as u64;
+        }
+        self.count(&tallies);
+    }
+
+    /// Late spans of a kept trace leave with it, and what they take is missing for others.
+    fn charge(&self, arrival: &Arrival<'_>, decision: Decision) {
+        if let (Some(cap), Decision::Keep { .. }) = (&self.cap, decision) {
+            lock(cap).charge(arrival.group.spans, arrival.group.bytes as u32);
+        }
+    }
+
+    /// Bounds what waits from now on.
+    pub(crate) fn set_bytes_max(&self, bytes_max: usize) {
+        self.shards.iter().for_each(|shard| lock(shard).set_bytes_max(bytes_max / SHARDS));
+    }
+
+    /// What the rules in dry run would have kept.
+    pub(crate) fn rehearsed(&self) -> BTreeMap<&'static str, Rehearsed> {
+        self.judge.rehearsed()
+    }
+
     pub(crate) fn counters(&self) -> &Counters {
         &self.counters
     }
 
     /// What waits for its decision.
     pub(crate) fn waiting(&self) -> Waiting {
-        self.shards.iter().map(|shard| lock(shard).waiting()).fold(Waiting::default(), |sum, part| Waiting {
+        let held = Waiting { spans: self.held.load(Relaxed), ..Waiting::default() };
+        self.shards.iter().map(|shard| lock(shard).waiting()).fold(held, |sum, part| Waiting {
             bytes: sum.bytes + part.bytes,
             spans: sum.spans + part.spans,
             traces: sum.traces + part.traces,
@@ -229,10 +341,14 @@ struct Tallies {
 }
 
 impl Tallies {
+    fn decided(&mut self, due: Due) {
+        *self.decided.entry(due).or_default() += 1;
+    }
+
     /// Counts a decision; says by which rule and threshold to write the spans, if they are kept.
     fn note(&mut self, decision: Decision, due: Option<Due>, spans: u64) -> Option<(Rule, Threshold)> {
         if let Some(due) = due {
-            *self.decided.entry(due).or_default() += 1;
+            self.decided(due);
         }
         match decision {
             Decision::Keep { rule, threshold } => {
@@ -248,21 +364,23 @@ impl Tallies {
     }
 }
 
-/// Counts what was released and writes what is kept; runs outside the shard's lock.
-fn settle(released: &mut Vec<Released>, tallies: &mut Tallies, kept: &mut impl KeptSpans) {
-    for trace in released.drain(..) {
-        let Some((rule, threshold)) = tallies.note(trace.decision, Some(trace.due), trace.spans.len() as u64) else {
-            continue;
-        };
-        let mark = Mark::new(threshold, rule);
-        for (origin, span, incoming) in trace.spans() {
-            keep(origin, rule, kept, |out| mark.write(out, span, incoming));
-        }
+/// Counts spans that were waiting, and writes them if they are kept.
+fn write_released(
+    trace: &Released,
+    decision: Decision,
+    due: Option<Due>,
+    tallies: &mut Tallies,
+    kept: &mut impl KeptSpans,
+) {
+    let Some((rule, threshold)) = tallies.note(decision, due, trace.len() as u64) else { return };
+    let mark = Mark::new(threshold, rule);
+    for (origin, span, incoming) in trace.spans() {
+        keep(origin, rule, kept, |out| mark.write(out, span, incoming));
     }
 }
 
 /// The same for spans that never waited: they are cut from the request.
-fn settle_arrival(
+fn write_arrival(
     arrival: &Arrival<'_>,
     decision: Decision,
     due: Option<Due>,
@@ -278,12 +396,12 @@ fn settle_arrival(
 }
 
 fn keep(origin: &Arc<Origin>, rule: Rule, kept: &mut impl KeptSpans, write: impl FnOnce(&mut Vec<u8>)) {
-    origin.service.kept(1, u64::from(rule != Rule::Probability));
+    origin.service.kept(1, u64::from(rule.is_beside_share()));
     kept.take(origin, write);
 }
 
-fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
-    shard.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(part: &Mutex<T>) -> MutexGuard<'_, T> {
+    part.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

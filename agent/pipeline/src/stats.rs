@@ -48,8 +48,19 @@ reasons! {
         Error = "error",
         /// An entry span of its trace was slow.
         Slow = "slow",
+        /// The model found it important.
+        Importance = "importance",
+        /// Its structure had not been kept yet, or there are few of its kind.
+        Rare = "rare",
         /// Chance.
         Probability = "probability",
+    }
+}
+
+impl Rule {
+    /// Whether what this rule keeps comes on top of the share of ordinary traffic, instead of out of it.
+    pub const fn is_beside_share(self) -> bool {
+        matches!(self, Rule::Error | Rule::Slow)
     }
 }
 
@@ -78,6 +89,8 @@ reasons! {
         Probability = "probability",
         /// Its trace had been dropped before it came.
         Late = "late",
+        /// More was kept than the cap allows.
+        Cap = "cap",
     }
 }
 
@@ -283,8 +296,9 @@ impl PipelineStats {
         self.spans_kept.values().sum()
     }
 
-    /// Spans kept because of what they are.
+    /// Spans kept on top of the share of ordinary traffic.
     pub fn kept_by_rule(&self) -> u64 {
-        self.kept() - self.spans_kept.get(Rule::Probability.as_str()).copied().unwrap_or(0)
+        let kept = |rule: &Rule| self.spans_kept.get(rule.as_str()).copied().unwrap_or(0);
+        [Rule::Error, Rule::Slow].iter().map(kept).sum()
     }
 }

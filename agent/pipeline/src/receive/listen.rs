@@ -30,6 +30,9 @@ use crate::tls::{DoorTls, MaybeTls};
 
 /// HTTP/2 flow-control windows: a recommended largest request would need 64 MiB, a usual one fits whole.
 const WINDOW_BYTES: u32 = 4 << 20;
+/// Largest HTTP/2 frame: a usual request arrives in one piece, is handed on without a copy, and is read while it is still
+/// in the processor's cache. Each connection may hold one such frame before its bytes are counted.
+const FRAME_BYTES_MAX: u32 = 256 << 10;
 /// Headers of one request; OTLP senders need a few hundred bytes.
 const HEADER_BYTES_MAX: u32 = 64 << 10;
 /// How often an idle HTTP/2 connection is asked whether it lives.
@@ -224,6 +227,7 @@ fn builder(limits: Limits) -> Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         .initial_stream_window_size(WINDOW_BYTES)
         .initial_connection_window_size(WINDOW_BYTES)
+        .max_frame_size(FRAME_BYTES_MAX)
         .max_concurrent_streams(limits.streams_per_connection_max)
         .max_pending_accept_reset_streams(RESET_STREAMS_MAX)
         .max_local_error_reset_streams(RESET_STREAMS_MAX)

@@ -12,35 +12,58 @@ use std::sync::Arc;
 use hashbrown::HashTable;
 use homeostat_core::{SamplingPlan, SamplingProbability, Timestamp};
 
+use super::court::Court;
 use super::decided::Decided;
-use super::group::{Anchor, stronger};
+use super::group::{Anchor, Group};
 use super::lag::{Known, Lesson, Watch};
 use super::threshold::{Randomness, Threshold};
-use super::{Arrival, Decision, Origin, Waiting, tracestate};
+use super::{Arrival, Decision, Facts, Node, Origin, Shape, Waiting, node, tracestate};
 use crate::config::BufferConfig;
-use crate::stats::{Due, Rule};
+use crate::stats::Due;
 use crate::views::SpanView;
 
 /// What the bookkeeping of a trace costs beside its bytes: table entry, queue entries, allocations; rounded up.
 const TRACE_OVERHEAD: usize = 384;
 /// The same for a span.
-const SPAN_OVERHEAD: usize = 64;
+const SPAN_OVERHEAD: usize = 96;
 /// Entries of decided traces that may stay in a queue before it is cleaned, beside as many as there are traces.
 const STALE_MAX: usize = 1024;
+
+/// Of so many of the oldest traces, the one of least value is decided first when memory is short.
+const COMPARED: usize = 4;
 
 /// Spans that leave the buffer together.
 #[derive(Debug)]
 pub(super) struct Released {
     pub(super) decision: Decision,
     pub(super) due: Due,
-    pub(super) spans: Vec<Piece>,
+    pub(super) hash: u64,
+    pub(super) randomness: Randomness,
+    pieces: Vec<Piece>,
     bytes: Vec<u8>,
 }
 
 impl Released {
+    /// The spans of a request that never waited, in memory of their own.
+    pub(super) fn copied(arrival: &Arrival<'_>, decision: Decision, due: Due) -> Released {
+        let mut trace = Trace::new(arrival.group, 0, Timestamp(0));
+        trace.add(arrival);
+        trace.released(decision, due)
+    }
+
+    /// How many spans there are.
+    pub(super) fn len(&self) -> usize {
+        self.pieces.len()
+    }
+
+    /// How many bytes they have.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Each span with its origin, its bytes and the threshold it came with.
     pub(super) fn spans(&self) -> impl Iterator<Item = (&Arc<Origin>, &[u8], Threshold)> {
-        self.spans.iter().map(|piece| (&piece.origin, &self.bytes[piece.range.clone()], piece.incoming))
+        self.pieces.iter().map(|piece| (&piece.origin, &self.bytes[piece.range.clone()], piece.incoming))
     }
 }
 
@@ -50,6 +73,7 @@ pub(super) struct Piece {
     origin: Arc<Origin>,
     range: Range<usize>,
     incoming: Threshold,
+    node: Node,
 }
 
 /// What becomes of spans that were offered.
@@ -72,7 +96,10 @@ struct Trace {
     bytes: Vec<u8>,
     charged: usize,
     anchor: Anchor,
-    rule: Option<Rule>,
+    error: bool,
+    slow: bool,
+    /// What it is worth under pressure, once that was asked.
+    value: Option<u32>,
     randomness: Randomness,
     since: Timestamp,
     due: Timestamp,
@@ -139,7 +166,7 @@ impl Shard {
     pub(super) fn offer(
         &mut self,
         now: Timestamp,
-        (plan, lags): (&SamplingPlan, &Known),
+        (plan, lags, court): (&SamplingPlan, &Known, &mut Court<'_>),
         arrival: &Arrival<'_>,
         released: &mut Vec<Released>,
     ) -> Offered {
@@ -150,19 +177,19 @@ impl Shard {
         }
         let known = self.traces.find(group.hash, |trace| trace.id == group.trace).is_some();
         if !known {
-            let wait = lags.wait(&group.anchor);
-            if group.rule.is_some() || wait.0 == 0 {
-                let due = if group.rule.is_some() { Due::Certain } else { Due::Complete };
-                let decision = decide(group.rule, group.share, group.randomness);
+            let certain = group.is_certain();
+            if certain || lags.wait(&group.anchor).0 == 0 {
+                let due = if certain { Due::Certain } else { Due::Complete };
+                let decision = court.decide(now, &group.known(), arrival.nodes());
                 self.decided.insert(now, group.hash, decision);
                 return Offered::Decided(decision, due);
             }
         }
         let certain = self.buffer(now, lags, arrival);
         if certain {
-            self.decide(now, plan, (group.hash, &group.trace), Due::Certain, released);
+            self.decide(now, (plan, court), (group.hash, &group.trace), Due::Certain, released);
         }
-        self.relieve(now, plan, released);
+        self.relieve(now, (plan, court), released);
         Offered::Taken
     }
 
@@ -170,7 +197,7 @@ impl Shard {
     pub(super) fn sweep(
         &mut self,
         now: Timestamp,
-        plan: &SamplingPlan,
+        (plan, court): (&SamplingPlan, &mut Court<'_>),
         released: &mut Vec<Released>,
         lessons: &mut Vec<Lesson>,
     ) {
@@ -178,7 +205,7 @@ impl Shard {
             let expected = entry.remove();
             self.expected -= expected.len();
             for (hash, number) in expected {
-                self.decide_if(now, plan, (hash, number), None, released);
+                self.decide_if(now, (plan, court), (hash, number), None, released);
             }
         }
         self.clean();
@@ -186,44 +213,64 @@ impl Shard {
     }
 
     /// Releases everything.
-    pub(super) fn drain(&mut self, now: Timestamp, plan: &SamplingPlan, released: &mut Vec<Released>) {
+    pub(super) fn drain(
+        &mut self,
+        now: Timestamp,
+        (plan, court): (&SamplingPlan, &mut Court<'_>),
+        released: &mut Vec<Released>,
+    ) {
         self.by_due.clear();
         self.expected = 0;
         while let Some(expected) = self.by_age.pop_front() {
-            self.decide_if(now, plan, expected, Some(Due::Shutdown), released);
+            self.decide_if(now, (plan, court), expected, Some(Due::Shutdown), released);
         }
         assert!(self.traces.is_empty(), "every trace has its entry in the queue by age");
     }
 
-    /// Decides the oldest until the bytes fit again.
-    fn relieve(&mut self, now: Timestamp, plan: &SamplingPlan, released: &mut Vec<Released>) {
+    /// Decides until the bytes fit again: of the oldest, the least valuable first.
+    fn relieve(
+        &mut self,
+        now: Timestamp,
+        (plan, court): (&SamplingPlan, &mut Court<'_>),
+        released: &mut Vec<Released>,
+    ) {
         while self.bytes > self.bytes_max
-            && let Some(expected) = self.by_age.pop_front()
+            && let Some(expected) = self.least_valuable(plan, court)
         {
-            self.decide_if(now, plan, expected, Some(Due::Memory), released);
+            self.decide_if(now, (plan, court), expected, Some(Due::Memory), released);
         }
+    }
+
+    /// Takes it out of the queue by age.
+    fn least_valuable(&mut self, plan: &SamplingPlan, court: &mut Court<'_>) -> Option<Expected> {
+        let oldest = self.by_age.len().min(COMPARED);
+        let (traces, by_age) = (&mut self.traces, &self.by_age);
+        let value = |at: &usize| {
+            let (hash, number) = by_age[*at];
+            let trace = traces.find_mut(hash, |trace| trace.number == number)?;
+            let known = trace.known(plan);
+            Some(*trace.value.get_or_insert_with(|| court.value(&known, trace.pieces.iter().map(|piece| piece.node))))
+        };
+        // Entries of traces that are gone come first of all.
+        let least = (0..oldest).min_by_key(value)?;
+        self.by_age.remove(least)
+    }
+
+    /// Lets more or less wait from now on.
+    pub(super) fn set_bytes_max(&mut self, bytes_max: usize) {
+        self.bytes_max = bytes_max;
+    }
+
+    /// Replaces a decision that could not stand.
+    pub(super) fn overrule(&mut self, now: Timestamp, hash: u64, decision: Decision) {
+        self.decided.insert(now, hash, decision);
     }
 
     /// Copies spans into their trace; says whether that makes its decision certain.
     fn buffer(&mut self, now: Timestamp, lags: &Known, arrival: &Arrival<'_>) -> bool {
         let (group, number) = (arrival.group, self.number + 1);
-        let entry =
-            self.traces.entry(group.hash, |trace| trace.id == group.trace, |trace| trace.hash).or_insert_with(|| {
-                Trace {
-                    hash: group.hash,
-                    number,
-                    id: group.trace,
-                    pieces: Vec::with_capacity(group.spans as usize),
-                    bytes: Vec::with_capacity(group.bytes),
-                    charged: 0,
-                    anchor: group.anchor,
-                    rule: None,
-                    randomness: group.randomness,
-                    since: now,
-                    due: Timestamp(u64::MAX),
-                }
-            });
-        let trace = entry.into_mut();
+        let entry = self.traces.entry(group.hash, |trace| trace.id == group.trace, |trace| trace.hash);
+        let trace = entry.or_insert_with(|| Trace::new(group, number, now)).into_mut();
         let is_new = trace.charged == 0;
         let charged = trace.charged;
         let raised = group.anchor.standing > trace.anchor.standing;
@@ -240,14 +287,14 @@ impl Shard {
             self.by_due.entry(trace.due).or_default().push((trace.hash, trace.number));
             self.expected += 1;
         }
-        trace.rule.is_some()
+        trace.error || trace.slow
     }
 
     /// Decides the trace of an entry, unless the entry is stale. Without a reason, only if it is due.
     fn decide_if(
         &mut self,
         now: Timestamp,
-        plan: &SamplingPlan,
+        (plan, court): (&SamplingPlan, &mut Court<'_>),
         (hash, number): Expected,
         due: Option<Due>,
         released: &mut Vec<Released>,
@@ -260,13 +307,13 @@ impl Shard {
             None => Due::Root,
         };
         let id = trace.id;
-        self.decide(now, plan, (hash, &id), due, released);
+        self.decide(now, (plan, court), (hash, &id), due, released);
     }
 
     fn decide(
         &mut self,
         now: Timestamp,
-        plan: &SamplingPlan,
+        (plan, court): (&SamplingPlan, &mut Court<'_>),
         (hash, id): (u64, &[u8; 16]),
         due: Due,
         released: &mut Vec<Released>,
@@ -275,9 +322,9 @@ impl Shard {
         let (trace, _) = entry.remove();
         self.bytes -= trace.charged;
         self.spans -= trace.pieces.len();
-        let decision = decide(trace.rule, trace.share(plan), trace.randomness);
+        let decision = court.decide(now, &trace.known(plan), trace.pieces.iter().map(|piece| piece.node));
         self.decided.insert(now, hash, decision);
-        released.push(Released { decision, due, spans: trace.pieces, bytes: trace.bytes });
+        released.push(trace.released(decision, due));
     }
 
     /// Throws away queue entries of traces that were decided early, before they outnumber the others.
@@ -294,7 +341,65 @@ impl Shard {
     }
 }
 
+impl Group {
+    /// Whether waiting would change nothing: it is kept for what is known already.
+    fn is_certain(&self) -> bool {
+        self.error || self.slow
+    }
+
+    fn known(&self) -> Facts {
+        Facts {
+            randomness: self.randomness,
+            spans: self.spans,
+            bytes: self.bytes as u32,
+            error: self.error,
+            slow: self.slow,
+            root: self.anchor.operation,
+            duration_nanos: self.anchor.duration_nanos,
+            shape: Shape::default(),
+            share: self.share,
+        }
+    }
+}
+
 impl Trace {
+    fn new(group: &Group, number: u64, now: Timestamp) -> Trace {
+        Trace {
+            hash: group.hash,
+            number,
+            id: group.trace,
+            pieces: Vec::with_capacity(group.spans as usize),
+            bytes: Vec::with_capacity(group.bytes),
+            charged: 0,
+            anchor: group.anchor,
+            error: false,
+            slow: false,
+            value: None,
+            randomness: group.randomness,
+            since: now,
+            due: Timestamp(u64::MAX),
+        }
+    }
+
+    fn released(self, decision: Decision, due: Due) -> Released {
+        let (hash, randomness) = (self.hash, self.randomness);
+        Released { decision, due, hash, randomness, pieces: self.pieces, bytes: self.bytes }
+    }
+
+    fn known(&self, plan: &SamplingPlan) -> Facts {
+        Facts {
+            randomness: self.randomness,
+            spans: self.pieces.len() as u32,
+            bytes: self.bytes.len() as u32,
+            error: self.error,
+            slow: self.slow,
+            root: self.anchor.operation,
+            duration_nanos: self.anchor.duration_nanos,
+            shape: Shape::default(),
+            share: self.share(plan),
+        }
+    }
+
     fn add(&mut self, arrival: &Arrival<'_>) {
         let group = arrival.group;
         if self.pieces.is_empty() {
@@ -302,7 +407,9 @@ impl Trace {
         } else if group.randomness != Randomness::of(&group.trace) {
             self.randomness = group.randomness;
         }
-        self.rule = stronger(self.rule, group.rule);
+        self.value = None;
+        self.error |= group.error;
+        self.slow |= group.slow;
         self.anchor = self.anchor.better(group.anchor);
         for (source, span) in arrival.spans() {
             let origin = source.origin();
@@ -310,8 +417,8 @@ impl Trace {
             self.charged += span.view.raw.len() + SPAN_OVERHEAD + if known { 0 } else { origin.bytes() };
             let start = self.bytes.len();
             self.bytes.extend_from_slice(span.view.raw);
-            let range = start..self.bytes.len();
-            self.pieces.push(Piece { origin: origin.clone(), range, incoming: incoming(span.view, self.randomness) });
+            let (range, incoming) = (start..self.bytes.len(), incoming(span.view, self.randomness));
+            self.pieces.push(Piece { origin: origin.clone(), range, incoming, node: node(span) });
         }
     }
 
@@ -327,15 +434,6 @@ impl Trace {
         }
         probability
     }
-}
-
-/// By rule, or by consistent probability.
-fn decide(rule: Option<Rule>, share: SamplingProbability, randomness: Randomness) -> Decision {
-    if let Some(rule) = rule {
-        return Decision::Keep { rule, threshold: Threshold::ALWAYS };
-    }
-    let threshold = Threshold::of(share);
-    if threshold.keeps(randomness) { Decision::Keep { rule: Rule::Probability, threshold } } else { Decision::Drop }
 }
 
 /// The threshold a span came with. One that its own randomness contradicts says nothing, as the specification has it.

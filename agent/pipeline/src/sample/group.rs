@@ -11,7 +11,6 @@ use super::Source;
 use super::threshold::Randomness;
 use super::tracestate;
 use crate::aggregate::Counted;
-use crate::stats::Rule;
 use crate::views::SpanView;
 
 /// The end of a chain.
@@ -71,7 +70,8 @@ pub(super) struct Group {
     pub(super) hash: u64,
     pub(super) spans: u32,
     pub(super) bytes: usize,
-    pub(super) rule: Option<Rule>,
+    pub(super) error: bool,
+    pub(super) slow: bool,
     pub(super) randomness: Randomness,
     pub(super) anchor: Anchor,
     /// The highest tail probability among the services it touches.
@@ -127,7 +127,8 @@ impl Groups {
         group.last = index;
         group.spans += 1;
         group.bytes += span.view.raw.len();
-        group.rule = stronger(group.rule, rule(span));
+        group.error |= span.view.is_error();
+        group.slow |= span.slow;
         group.anchor = group.anchor.better(Anchor::of(span, source));
         group.share = group.share.max(source.share);
         if let Some(randomness) = explicit_randomness(span.view) {
@@ -143,7 +144,8 @@ impl Group {
             hash: span.trace_hash,
             spans: 1,
             bytes: span.view.raw.len(),
-            rule: rule(span),
+            error: span.view.is_error(),
+            slow: span.slow,
             randomness: explicit_randomness(span.view).unwrap_or(Randomness::of(&span.ids.trace)),
             anchor: Anchor::of(span, source),
             share: source.share,
@@ -151,20 +153,6 @@ impl Group {
             last: index,
         }
     }
-}
-
-/// The rule that keeps a trace for this span.
-fn rule(span: &Counted<'_>) -> Option<Rule> {
-    match (span.view.is_error(), span.slow) {
-        (true, _) => Some(Rule::Error),
-        (false, true) => Some(Rule::Slow),
-        (false, false) => None,
-    }
-}
-
-/// An error outweighs slowness.
-pub(super) fn stronger(one: Option<Rule>, other: Option<Rule>) -> Option<Rule> {
-    if other == Some(Rule::Error) { other } else { one.or(other) }
 }
 
 fn explicit_randomness(span: &SpanView<'_>) -> Option<Randomness> {

@@ -83,7 +83,11 @@ impl Bench {
     }
 
     fn sized(tails: &[(&str, u32)], config: BufferConfig) -> Bench {
-        Bench { sampler: Sampler::new(config), plan: plan(tails), kept: Kept::default() }
+        Bench {
+            sampler: Sampler::new(config, SamplerConfig { judge: JudgeConfig::plain(), ..SamplerConfig::default() }),
+            plan: plan(tails),
+            kept: Kept::default(),
+        }
     }
 
     fn offer(&mut self, at: u64, service: &str, span: &Span) {

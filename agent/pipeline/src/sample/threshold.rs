@@ -37,6 +37,23 @@ impl Threshold {
         Threshold(exact >> cut << cut)
     }
 
+    /// The threshold of a probability, rounded so that no more than `probability` is kept. For levels that come out of a
+    /// calculation; what is in force is again [`Self::adjusted_count`]. Never "never": what has a chance can be weighed.
+    pub(crate) fn at_most(probability: f64) -> Threshold {
+        let kept = (probability.clamp(0.0, 1.0) * RANGE as f64) as u64;
+        let exact = RANGE - kept.clamp(1, RANGE);
+        let leading = (exact << 8).leading_ones() / 4;
+        let cut = 4 * DIGITS.saturating_sub(leading + PRECISION);
+        let up = (exact >> cut << cut) + (u64::from(exact >> cut << cut != exact) << cut);
+        // Rounding up may carry into "never"; then the exact threshold is kept.
+        Threshold(if up < RANGE { up } else { exact })
+    }
+
+    /// The share of traces that are kept.
+    pub(crate) fn probability(self) -> f64 {
+        (RANGE - self.0) as f64 / RANGE as f64
+    }
+
     /// Reads the value of `th`: 1 to 14 lower-case hexadecimal digits, trailing zeros left out.
     pub fn parse(text: &str) -> Option<Threshold> {
         let digits = u32::try_from(text.len()).ok().filter(|digits| (1..=DIGITS).contains(digits))?;
@@ -80,6 +97,11 @@ impl Randomness {
         let mut low = [0; 8];
         low[1..].copy_from_slice(&trace_id[9..]);
         Randomness(u64::from_be_bytes(low))
+    }
+
+    /// The smallest probability at which the trace is kept, above zero and up to one.
+    pub(crate) fn probability(self) -> f64 {
+        (RANGE - self.0) as f64 / RANGE as f64
     }
 
     /// Reads the value of `rv`: exactly 14 lower-case hexadecimal digits.
@@ -134,6 +156,16 @@ mod tests {
     }
 
     proptest! {
+        /// Scenario: any probability, down to nothing.
+        /// Guarantees: the threshold keeps no more than it, at most 1/2048 less, and never keeps nothing.
+        #[test]
+        fn a_calculated_threshold_never_keeps_more(exponent in 0.0_f64..40.0) {
+            let probability = (-exponent).exp();
+            let kept = Threshold::at_most(probability).probability();
+            prop_assert!(0.0 < kept && kept <= probability.max(1.5e-17), "{} {}", probability, kept);
+            prop_assert!(probability * (1.0 - 1.0 / 2048.0) <= kept + 1.5e-17, "{} {}", probability, kept);
+        }
+
         /// Scenario: any probability.
         /// Guarantees: what is written is read again; the effective probability is within 1/4096 of the wanted one, and
         /// never below it.

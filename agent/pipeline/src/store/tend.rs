@@ -4,6 +4,7 @@
 //! its spans are on disk again: whoever decided it may still be handing them on, the batch that has them may not be full,
 //! the write may not be durable. Each of these is waited for in turn, as a state and not as a lock.
 
+use std::collections::VecDeque;
 use std::sync::PoisonError;
 
 use homeostat_core::{Millis, Timestamp};
@@ -15,6 +16,10 @@ use super::{Entry, Store};
 
 /// How long a segment stays open at most, so that little traffic does not keep old requests around.
 const SEAL_INTERVAL: Millis = Millis::from_secs(10);
+
+/// How long a trace may be on its way between its decision and the batch at most: the cap on what leaves lets kept traces
+/// wait for each other for half of this.
+const HELD_MAX: Millis = Millis(1000);
 
 /// How far the next freeing of received segments is.
 #[derive(Debug, Default)]
@@ -34,6 +39,22 @@ enum Pass {
 pub(crate) struct Tending {
     pass: Pass,
     sealed: Timestamp,
+    /// When it was looked, and the oldest trace that was undecided then; of the last [`HELD_MAX`] and one before.
+    seen: VecDeque<(Timestamp, Timestamp)>,
+}
+
+impl Tending {
+    /// Every trace that is not in the batch yet began at the answer or later: it was undecided a while ago, or not there.
+    fn settled_before(&mut self, now: Timestamp, undecided: Timestamp) -> Timestamp {
+        self.seen.push_back((now, undecided.min(now)));
+        while let Some((at, _)) = self.seen.get(1)
+            && now.since(*at) >= HELD_MAX
+        {
+            self.seen.pop_front();
+        }
+        let past = self.seen.front().filter(|(at, _)| now.since(*at) >= HELD_MAX);
+        past.map_or(Timestamp(0), |(_, undecided)| *undecided)
+    }
 }
 
 /// How the batch stands: how many requests it has handed in, and whether spans are in it.
@@ -51,6 +72,7 @@ impl Store {
             tending.sealed = now;
             self.inner.put(Entry::Seal);
         }
+        let undecided = tending.settled_before(now, undecided);
         tending.pass = self.advance(std::mem::take(&mut tending.pass), undecided, batch);
         self.sweep_delivered();
     }

@@ -11,12 +11,12 @@ use std::time::Duration;
 
 use homeostat_core::{Observation, SamplingPlan, Timestamp};
 use homeostat_pipeline::{
-    AggregateReport, BufferConfig, ExportProtocol, ExportSignals, ExporterConfig, ExporterStats, Pipeline,
-    PipelineConfig, PipelineStats, StoreStats,
+    AggregateReport, BufferConfig, ClientTls, ExportProtocol, ExportSignals, ExporterConfig, ExporterStats, Limits,
+    Pipeline, PipelineConfig, PipelineStats, Secret, ServerTls, StoreStats, TokenSource,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::manifest::{Compression, Durability, ExporterSpec, Manifest, Protocol, TelemetryKind};
+use crate::manifest::{Compression, DoorSecurity, Durability, ExporterSpec, Manifest, Protocol, TelemetryKind, Tokens};
 
 /// Time for what is on its way when the agent stops: together with the loop's draining below the ten seconds that container
 /// runtimes grant.
@@ -40,9 +40,18 @@ impl DataPlane {
         plan: SamplingPlan,
         state_dir: &Path,
     ) -> Result<DataPlane, homeostat_pipeline::StartError> {
+        let limits = Limits::default();
         let config = PipelineConfig {
+            security: security(&manifest.security),
+            limits: Limits {
+                request_bytes_max: manifest.intake.request_bytes_max.unwrap_or(limits.request_bytes_max),
+                connections_max: manifest.intake.connections_max.unwrap_or(limits.connections_max),
+                ..limits
+            },
+            memory_max: manifest.intake.memory_bytes_max,
             grpc: manifest.doors.otlp_grpc,
             http: manifest.doors.otlp_http,
+            sampler: manifest.sampler,
             exporters: manifest.exporters.iter().map(exporter).collect(),
             durability: match manifest.delivery.durability {
                 Durability::Memory => homeostat_pipeline::Durability::Memory,
@@ -104,6 +113,23 @@ impl DataPlane {
     }
 }
 
+fn security(security: &DoorSecurity) -> homeostat_pipeline::DoorSecurity {
+    let tls = security.tls.as_ref().map(|tls| ServerTls {
+        cert_file: tls.cert_file.clone(),
+        key_file: tls.key_file.clone(),
+        client_ca_file: tls.client_ca_file.clone(),
+    });
+    let tokens = security.tokens.as_ref().map(|tokens| match tokens {
+        Tokens::File(path) => TokenSource::File(path.clone()),
+        // An unset variable holds no token, which is refused with its name.
+        Tokens::Variable(name) => TokenSource::Given {
+            place: format!("environment variable {name}"),
+            text: Secret::new(std::env::var(name).unwrap_or_default()),
+        },
+    });
+    homeostat_pipeline::DoorSecurity { tls, tokens }
+}
+
 fn exporter(spec: &ExporterSpec) -> ExporterConfig {
     let receives = |kind| spec.signals.contains(&kind);
     ExporterConfig {
@@ -113,8 +139,12 @@ fn exporter(spec: &ExporterSpec) -> ExporterConfig {
             Protocol::Http => ExportProtocol::HttpProtobuf,
         },
         endpoint: spec.endpoint.clone(),
+        tls: ClientTls {
+            ca_file: spec.tls.ca_file.clone(),
+            cert_file: spec.tls.cert_file.clone(),
+            key_file: spec.tls.key_file.clone(),
+        },
         headers: spec.headers.iter().map(|(name, value)| (name.clone(), value.reveal().to_owned())).collect(),
-        tls: homeostat_pipeline::ClientTls::default(),
         compression: match spec.compression {
             Compression::None => homeostat_pipeline::Compression::None,
             Compression::Gzip => homeostat_pipeline::Compression::Gzip,
@@ -253,6 +283,9 @@ pub(crate) struct Stats {
     pub(crate) traces_decided: ByReason,
     /// Bytes of undecided traces.
     pub(crate) buffer_bytes: u64,
+    /// How tight memory is.
+    #[serde(default)]
+    pub(crate) memory: Memory,
     /// Per destination.
     pub(crate) exporters: Vec<Exported>,
     /// The durable log, with `durability: disk`.
@@ -279,6 +312,19 @@ pub(crate) struct DeliveryLog {
     pub(crate) spans_recovered: u64,
     /// Requests that were recognised as sent again.
     pub(crate) requests_repeated: u64,
+}
+
+/// How tight memory is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Memory {
+    /// What the process should stay within.
+    pub(crate) limit_bytes: u64,
+    /// What requests, trace buffer and queues hold.
+    pub(crate) held_bytes: u64,
+    /// What the process occupies.
+    pub(crate) resident_bytes: u64,
+    /// `normal`, `soft`, `lean` (traces alone are taken in) or `hard` (nothing is).
+    pub(crate) level: String,
 }
 
 /// What one exporter has done.
@@ -320,6 +366,12 @@ impl From<PipelineStats> for Stats {
             spans_undecided: stats.spans_undecided,
             traces_decided: owned(stats.traces_decided),
             buffer_bytes: stats.buffer_bytes,
+            memory: Memory {
+                limit_bytes: stats.memory.limit_bytes,
+                held_bytes: stats.memory.held_bytes,
+                resident_bytes: stats.memory.resident_bytes,
+                level: stats.memory.level.to_owned(),
+            },
             exporters: stats.exporters.into_iter().map(exported).collect(),
             log: stats.store.map(delivery_log),
         }

@@ -9,17 +9,20 @@ mod delivery;
 mod doors;
 mod exporters;
 mod guards;
+mod intake;
 mod objectives;
 mod problems;
 mod sampling;
 mod scalars;
 mod section;
+mod security;
 mod text;
 
 pub(crate) use delivery::{Delivery, Durability};
 pub(crate) use doors::Doors;
 pub(crate) use exporters::{Compression, ExporterSpec, Protocol, TelemetryKind};
 pub(crate) use problems::{Note, Place, Problem, Problems};
+pub(crate) use security::{DoorSecurity, ExporterTls, Tokens};
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -28,10 +31,12 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use homeostat_core::{ServiceName, Settings};
+use homeostat_pipeline::SamplerConfig;
 use serde::Serialize;
 
 use automation::Automation;
 use exporters::Exporters;
+use intake::Intake;
 use problems::Report;
 use section::{Field, Section};
 use text::{Node, Value};
@@ -77,10 +82,16 @@ pub(crate) struct Manifest {
     pub(crate) settings: Settings,
     /// Where the agent listens.
     pub(crate) doors: Doors,
+    /// How the OTLP doors prove themselves, and whom they let in.
+    pub(crate) security: DoorSecurity,
+    /// How much is taken in.
+    pub(crate) intake: Intake,
     /// Where kept telemetry is sent.
     pub(crate) exporters: Vec<ExporterSpec>,
     /// How it waits for that.
     pub(crate) delivery: Delivery,
+    /// Which sampling rules decide, and how much may leave.
+    pub(crate) sampler: SamplerConfig,
     /// Where each scalable service's number of replicas is read and set.
     pub(crate) scale_endpoints: BTreeMap<ServiceName, String>,
     /// Where notifications are posted.
@@ -156,8 +167,11 @@ fn read_document(root: &Node, source: ManifestSource, report: &mut Report) -> Ma
         source,
         settings: Settings::default(),
         doors: Doors::default(),
+        security: DoorSecurity::default(),
+        intake: Intake::default(),
         exporters: Vec::new(),
         delivery: Delivery::default(),
+        sampler: SamplerConfig::default(),
         scale_endpoints: BTreeMap::new(),
         webhook: None,
         hold_at_start: false,
@@ -197,9 +211,10 @@ fn read_metadata(document: &mut Section<'_>, report: &mut Report) -> String {
 }
 
 fn read_spec(mut spec: Section<'_>, manifest: &mut Manifest, exporters: &mut Exporters, report: &mut Report) {
+    read_telemetry_kinds(&mut spec, manifest, exporters, report);
     let settings = &mut manifest.settings;
-    read_telemetry_kinds(&mut spec, settings, exporters, report);
-    manifest.doors = doors::read(&mut spec, report);
+    (manifest.doors, manifest.security) = doors::read(&mut spec, &mut manifest.intake, report);
+    manifest.intake.read_memory(&mut spec, report);
     if let Some(section) = spec.section("delivery", report) {
         manifest.delivery = delivery::read(section, report);
     }
@@ -226,14 +241,14 @@ fn read_spec(mut spec: Section<'_>, manifest: &mut Manifest, exporters: &mut Exp
 
 fn read_telemetry_kinds(
     spec: &mut Section<'_>,
-    settings: &mut Settings,
+    manifest: &mut Manifest,
     exporters: &mut Exporters,
     report: &mut Report,
 ) {
     if let Some(mut tracing) = spec.section("tracing", report) {
         exporters.read(&mut tracing, TelemetryKind::Traces, None, report);
         if let Some(section) = tracing.section("sampling", report) {
-            settings.sampling = sampling::read(section, report);
+            (manifest.settings.sampling, manifest.sampler) = sampling::read(section, report);
         }
         tracing.close(report);
     }

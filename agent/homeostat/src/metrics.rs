@@ -152,6 +152,7 @@ fn data_plane(page: &mut Exposition, stats: &Stats) {
     page.family("homeostat_traces_decided_total", Counter, "Traces decided, by what made the decision due.")
         .by("due", &stats.traces_decided);
     page.family("homeostat_buffer_bytes", Gauge, "Bytes of traces not decided yet.").plain(stats.buffer_bytes);
+    memory(page, stats);
     exporters(page, stats);
     if let Some(log) = &stats.log {
         delivery_log(page, log);
@@ -174,6 +175,18 @@ fn delivery_log(page: &mut Exposition, log: &DeliveryLog) {
     ];
     for (name, help, read) in families {
         page.family(name, if name.ends_with("_total") { Counter } else { Gauge }, help).plain(read(log));
+    }
+}
+
+fn memory(page: &mut Exposition, stats: &Stats) {
+    page.family("homeostat_memory_limit_bytes", Gauge, "Memory the agent should stay within.")
+        .plain(stats.memory.limit_bytes);
+    page.family("homeostat_memory_held_bytes", Gauge, "Memory of requests, trace buffer and queues.")
+        .plain(stats.memory.held_bytes);
+    let help = "How tight memory is: one for the level in force, zero for others.";
+    let mut family = page.family("homeostat_memory_level", Gauge, help);
+    for level in ["normal", "soft", "lean", "hard"] {
+        family.sample(&[("level", level)], stats.memory.level == level);
     }
 }
 

@@ -29,7 +29,9 @@ pub(crate) struct OwnSpans {
 #[derive(Debug, Error)]
 pub(crate) enum OwnSpansError {
     /// There is nowhere to send them.
-    #[error("--self-tracing needs a trace exporter over gRPC; add one to spec.tracing.exporters in the manifest")]
+    #[error(
+        "--self-tracing needs a trace exporter over gRPC with http://; add one to spec.tracing.exporters in the manifest"
+    )]
     NoExporter,
     /// The SDK refuses the endpoint.
     #[error("own spans cannot be sent to {endpoint}")]

@@ -200,8 +200,10 @@ fn own_spans(manifest: &Manifest, options: &AgentOptions) -> Result<OwnSpans, St
         return Ok(OwnSpans::default());
     }
     let mut exporters = manifest.exporters.iter();
-    let first = exporters
-        .find(|exporter| exporter.protocol == Protocol::Grpc && exporter.signals.contains(&TelemetryKind::Traces));
+    let first = exporters.find(|exporter| {
+        let plain = exporter.protocol == Protocol::Grpc && exporter.endpoint.starts_with("http://");
+        plain && exporter.signals.contains(&TelemetryKind::Traces)
+    });
     let first = first.ok_or(StartError::OwnSpans(OwnSpansError::NoExporter))?;
     OwnSpans::sent_to(&first.endpoint).map_err(StartError::OwnSpans)
 }

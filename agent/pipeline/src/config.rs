@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use homeostat_core::Millis;
 
-use crate::sample::SamplerConfig;
+use crate::sample::{CapConfig, JudgeConfig};
 
 /// Everything the pipeline needs to start.
 #[derive(Clone, Debug)]
@@ -22,9 +22,12 @@ pub struct PipelineConfig {
     pub security: DoorSecurity,
     /// How much one sender, and all together, may ask for.
     pub limits: Limits,
+    /// Memory the process should stay within; by default four fifths of what its container may use, or a quarter of the
+    /// machine's, at most 512 MiB. Limits and buffers are made smaller where they would not fit.
+    pub memory_max: Option<usize>,
     /// How long traces wait for their decision.
     pub buffer: BufferConfig,
-    /// By which rules they are decided, and how much may leave.
+    /// How they are decided.
     pub sampler: SamplerConfig,
     /// Where kept telemetry goes; none: it is counted and forgotten.
     pub exporters: Vec<ExporterConfig>,
@@ -42,6 +45,7 @@ impl Default for PipelineConfig {
             http: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 4318))),
             security: DoorSecurity::default(),
             limits: Limits::default(),
+            memory_max: None,
             buffer: BufferConfig::default(),
             sampler: SamplerConfig::default(),
             exporters: Vec::new(),
@@ -49,6 +53,15 @@ impl Default for PipelineConfig {
             cardinality: Cardinality::default(),
         }
     }
+}
+
+/// How traces are decided. Probabilities are not here: they come with the plan.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SamplerConfig {
+    /// Which rules decide, and how ordinary traffic is thinned.
+    pub judge: JudgeConfig,
+    /// How much of what is kept may leave.
+    pub cap: CapConfig,
 }
 
 /// How the doors prove themselves, and whom they let in; by default nobody is asked, which is for loopback.

@@ -185,6 +185,16 @@ impl Outlet {
         store.sweep_delivered();
     }
 
+    /// Bytes waiting or being sent in memory. A request that several exporters share is counted once for each. With a log
+    /// on disk most of what waits is not in memory; at most so much of it is.
+    pub(crate) fn queued_bytes(&self) -> u64 {
+        let (most, unwritten) = match &self.store {
+            Some(store) => (queue::HOT_BYTES_MAX, store.pending()),
+            None => (u64::MAX, 0),
+        };
+        self.exporters.iter().map(|exporter| exporter.queue_bytes().min(most)).sum::<u64>() + unwritten
+    }
+
     pub(crate) fn stats(&self) -> Vec<ExporterStats> {
         self.exporters.iter().map(|exporter| exporter.stats()).collect()
     }

@@ -8,6 +8,7 @@ use std::fmt;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 
 use ::http::HeaderMap;
 use arc_swap::ArcSwap;
@@ -20,9 +21,10 @@ use crate::aggregate::{Aggregates, Counted, operation_key, utilization};
 use crate::clock::Clock;
 use crate::config::{Limits, PipelineConfig, Telemetry};
 use crate::export::Outlet;
+use crate::governor::{self, Governor};
 use crate::pipeline::StartError;
 use crate::sample::{Arrivals, Sampler, Source};
-use crate::stats::{DoorCounters, Refused};
+use crate::stats::{DoorCounters, MemoryStats, Refused};
 use crate::store::Store;
 use crate::tokens::{self, Tokens, TokensError};
 use crate::views::{LogsView, MetricsView, ProfilesView, SpanView, TracesView};
@@ -111,16 +113,17 @@ pub(crate) struct Intake {
     pub(crate) outlet: Outlet,
     pub(crate) counters: DoorCounters,
     pub(crate) in_flight: AtomicUsize,
-    /// Keyed anew in each process, so that no sender can choose ids that fall on one place.
-    hasher: RandomState,
     /// Turns of requests so large that they are worked on beside the serving threads.
     pub(crate) large_requests: Arc<Semaphore>,
+    pub(crate) governor: Governor,
     /// Who is let in; `None`: everybody.
     pub(crate) tokens: Option<Watched<Tokens, TokensError>>,
+    /// Keyed anew in each process, so that no sender can choose ids that fall on one place.
+    hasher: RandomState,
 }
 
 impl Intake {
-    pub(crate) fn new(config: &PipelineConfig, plan: SamplingPlan) -> Result<Intake, StartError> {
+    pub(crate) fn new(config: &PipelineConfig, memory_max: usize, plan: SamplingPlan) -> Result<Intake, StartError> {
         Ok(Intake {
             clock: Clock::start(),
             limits: config.limits,
@@ -130,9 +133,10 @@ impl Intake {
             outlet: Outlet::new(config)?,
             counters: DoorCounters::default(),
             in_flight: AtomicUsize::new(0),
-            hasher: RandomState::default(),
             large_requests: Arc::new(Semaphore::new(LARGE_REQUESTS_MAX)),
+            governor: Governor::new(memory_max),
             tokens: config.security.tokens.as_ref().map(tokens::watch).transpose()?,
+            hasher: RandomState::default(),
         })
     }
 
@@ -141,6 +145,30 @@ impl Intake {
         match &self.tokens {
             Some(tokens) if !tokens.current().admit(headers) => Err(Refusal::Unauthenticated),
             _ => Ok(()),
+        }
+    }
+
+    /// Whether there is memory to read a request of `kind`.
+    pub(crate) fn has_memory(&self, kind: Telemetry) -> Result<(), Refusal> {
+        if self.governor.level().takes(kind) { Ok(()) } else { Err(Refusal::Overload("memory full")) }
+    }
+
+    /// Looks at the memory held and occupied; called several times a second.
+    pub(crate) fn govern(&self) {
+        let held = self.in_flight.load(Relaxed) as u64 + self.sampler.waiting().bytes + self.outlet.queued_bytes();
+        let before = self.governor.level();
+        let level = self.governor.look(held, governor::resident());
+        if level != before {
+            self.sampler.set_share(level.buffer_share());
+        }
+    }
+
+    pub(crate) fn memory(&self) -> MemoryStats {
+        MemoryStats {
+            limit_bytes: self.governor.limit(),
+            held_bytes: self.governor.held(),
+            resident_bytes: self.governor.resident(),
+            level: self.governor.level().as_str(),
         }
     }
 

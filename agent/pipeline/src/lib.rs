@@ -27,9 +27,13 @@ pub mod evaluate;
 mod export;
 mod store;
 
+#[doc(hidden)]
+pub mod fuzz;
+
 mod clock;
 mod descriptors;
 mod generations;
+mod governor;
 mod stats;
 mod tls;
 mod tokens;
@@ -39,12 +43,14 @@ mod wire;
 pub use aggregate::{AggregateReport, DurationSummary, EdgeReport, OVERFLOW, OperationReport, ServiceReport};
 pub use config::{
     BufferConfig, Cardinality, ClientTls, Compression, DoorSecurity, Durability, ExportProtocol, ExportSignals,
-    ExporterConfig, Limits, PipelineConfig, Secret, ServerTls, Telemetry, TokenSource,
+    ExporterConfig, Limits, PipelineConfig, SamplerConfig, Secret, ServerTls, Telemetry, TokenSource,
 };
 pub use export::{ExporterError, ExporterProblem};
 pub use intake::{Accepted, Refusal};
 pub use pipeline::{Pipeline, StartError};
-pub use stats::{CircuitState, Due, ExporterStats, Lost, PipelineStats, Refused, Rule, StoreStats, Unsampled};
+pub use stats::{
+    CircuitState, Due, ExporterStats, Lost, MemoryStats, PipelineStats, Refused, Rule, StoreStats, Unsampled,
+};
 pub use store::StoreError;
 pub use tls::TlsError;
 pub use tokens::TokensError;

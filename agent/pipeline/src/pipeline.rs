@@ -19,6 +19,7 @@ use crate::aggregate::AggregateReport;
 use crate::config::{PipelineConfig, Telemetry};
 use crate::descriptors;
 use crate::export::ExporterError;
+use crate::governor;
 use crate::intake::{Accepted, Intake, Refusal};
 use crate::receive::{Door, GrpcDoor, HttpDoor, Listener};
 use crate::stats::{PipelineStats, Rule};
@@ -85,7 +86,8 @@ impl Pipeline {
     pub async fn start(mut config: PipelineConfig, plan: SamplingPlan) -> Result<Pipeline, StartError> {
         config.limits.connections_max = config.limits.connections_max.min(descriptors::for_each_door());
         let tls = config.security.tls.as_ref().map(tls::door).transpose()?.map(Arc::new);
-        let intake = Arc::new(Intake::new(&config, plan)?);
+        let memory_max = governor::fit(&mut config);
+        let intake = Arc::new(Intake::new(&config, memory_max, plan)?);
         let grpc = bind("gRPC", config.grpc).await?;
         let http = bind("HTTP", config.http).await?;
         let mut pipeline = Pipeline {
@@ -175,6 +177,7 @@ impl Pipeline {
             traces_undecided: waiting.traces,
             traces_decided: sampler.decided.read(),
             buffer_bytes: waiting.bytes,
+            memory: self.intake.memory(),
             exporters: self.intake.outlet.stats(),
             store: self.intake.outlet.store_stats(),
         }
@@ -216,6 +219,7 @@ async fn sweep(intake: Arc<Intake>) {
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         interval.tick().await;
+        intake.govern();
         intake.sweep();
     }
 }

@@ -20,7 +20,10 @@ mod work;
 
 #[cfg(test)]
 pub(crate) use answer::overload_details;
+pub(crate) use encoding::{Budget, Encoding, inflate};
+pub(crate) use frame::unframe;
 pub(crate) use grpc::GrpcDoor;
 pub(crate) use http::HttpDoor;
+pub(crate) use json::to_protobuf;
 pub(crate) use listen::{Door, Listener};
 pub(crate) use work::LARGE_BYTES;

@@ -29,7 +29,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use homeostat_core::{SamplingPlan, SamplingProbability, Timestamp};
 
 use crate::aggregate::{Counted, Service};
-use crate::config::BufferConfig;
+use crate::config::{BufferConfig, SamplerConfig};
 use crate::stats::{Due, Tally, Unsampled};
 use crate::views::{ResourceView, ScopeSpans, ScopeView};
 
@@ -44,7 +44,7 @@ use group::{Group, Groups};
 pub(crate) use judge::Judge;
 pub use judge::{IMPORTANT_ABOVE, JudgeConfig, Mode, Rehearsed, Spread};
 use lag::Lags;
-use rewrite::Mark;
+pub(crate) use rewrite::Mark;
 pub use rewrite::RULE_ATTRIBUTE;
 pub(crate) use shape::{Node, Shape, Shaper, mix};
 pub use threshold::{Randomness, Threshold};
@@ -165,15 +165,6 @@ pub(crate) struct Counters {
     pub(crate) decided: Tally<Due>,
 }
 
-/// How the sampler decides.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SamplerConfig {
-    /// By which rules.
-    pub judge: JudgeConfig,
-    /// How much may leave.
-    pub cap: CapConfig,
-}
-
 /// What waits for its decision.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Waiting {
@@ -218,6 +209,11 @@ impl Sampler {
             self.let_go(now, &mut released, &mut tallies, kept);
         }
         self.count(&tallies);
+    }
+
+    /// Gives the buffer so many percent of its configured size.
+    pub(crate) fn set_share(&self, percent: usize) {
+        self.shards.iter().for_each(|shard| lock(shard).set_share(percent));
     }
 
     /// Decides what is due at `now`; called several times a second.
@@ -295,11 +291,6 @@ impl Sampler {
         if let (Some(cap), Decision::Keep { .. }) = (&self.cap, decision) {
             lock(cap).charge(arrival.group.spans, arrival.group.bytes as u32);
         }
-    }
-
-    /// Bounds what waits from now on.
-    pub(crate) fn set_bytes_max(&self, bytes_max: usize) {
-        self.shards.iter().for_each(|shard| lock(shard).set_bytes_max(bytes_max / SHARDS));
     }
 
     /// What the rules in dry run would have kept.

@@ -234,6 +234,8 @@ pub struct PipelineStats {
     pub traces_decided: BTreeMap<&'static str, u64>,
     /// Bytes of undecided traces, shared parts counted once for each trace.
     pub buffer_bytes: u64,
+    /// How tight memory is.
+    pub memory: MemoryStats,
     /// In the order of the configuration.
     pub exporters: Vec<ExporterStats>,
     /// The durable log, if there is one.
@@ -263,6 +265,19 @@ pub struct StoreStats {
     pub spans_recovered: u64,
     /// Requests that had been taken in before although their senders were not told; answered, not taken in again.
     pub requests_repeated: u64,
+}
+
+/// How tight memory is, as of the last tenth of a second.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MemoryStats {
+    /// What the process should stay within.
+    pub limit_bytes: u64,
+    /// What requests being received, the trace buffer and the queues hold.
+    pub held_bytes: u64,
+    /// What the process occupies, by the system's count.
+    pub resident_bytes: u64,
+    /// `normal`, `soft`, `lean` (traces alone are taken in) or `hard` (nothing is).
+    pub level: &'static str,
 }
 
 /// What one exporter has done. An *item* is a span, a data point, a log record or a profile.

@@ -97,6 +97,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The next field, or `None` at the end.
+    #[inline]
     pub(crate) fn field(&mut self) -> Result<Option<Field<'a>>, WireError> {
         if self.at >= self.end {
             return Ok(None);
@@ -123,7 +124,16 @@ impl<'a> Reader<'a> {
     }
 
     /// The next varint, for packed fields.
+    #[inline]
     pub(crate) fn varint(&mut self) -> Result<u64, WireError> {
+        if let Some(short @ 0..0x80) = self.buffer[..self.end].get(self.at) {
+            self.at += 1;
+            return Ok(u64::from(*short));
+        }
+        self.long_varint()
+    }
+
+    fn long_varint(&mut self) -> Result<u64, WireError> {
         let mut value = 0_u64;
         for index in 0..10 {
             let byte = *self.buffer[..self.end].get(self.at).ok_or(WireError::Truncated)?;

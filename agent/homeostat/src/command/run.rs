@@ -80,11 +80,12 @@ async fn reload(agent: &RunningAgent, path: Option<&PathBuf>, current: Manifest)
             let same = next.doors == current.doors
                 && next.exporters == current.exporters
                 && next.delivery == current.delivery
+                && next.sampler == current.sampler
                 && next.scale_endpoints == current.scale_endpoints
                 && next.webhook == current.webhook;
             if !same {
                 tracing::warn!(
-                    "SIGHUP: changed doors, exporters, delivery, scale endpoints and webhooks are used after a restart"
+                    "SIGHUP: changed doors, exporters, delivery, caps and dry runs, scale endpoints and webhooks are used after a restart"
                 );
             }
             agent.reconfigure(next.settings.clone()).await;

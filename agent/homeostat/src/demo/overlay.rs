@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use homeostat_core::{Autonomy, Micros, Replicas, ServiceName, ServiceObjectives, ServiceScaling};
 
 use super::shop::VICTIM;
-use crate::manifest::{Compression, Doors, ExporterSpec, Manifest, Protocol, TelemetryKind};
+use crate::manifest::{Compression, Doors, ExporterSpec, ExporterTls, Manifest, Protocol, TelemetryKind};
 
 /// Spans the agent may keep a second: two thirds of what the shop sends, so that there is something to choose.
 const KEPT_SPANS_MAX: u64 = 320;
@@ -30,6 +30,7 @@ pub(crate) fn manifest(shop: &BTreeMap<&'static str, SocketAddr>, backend: Socke
         name: "stand-in backend".to_owned(),
         protocol: Protocol::Grpc,
         endpoint: format!("http://{backend}"),
+        tls: ExporterTls::default(),
         headers: BTreeMap::new(),
         compression: Compression::None,
         signals: vec![TelemetryKind::Traces],

@@ -50,7 +50,7 @@ pub(super) fn read(mut section: Section<'_>, report: &mut Report) -> Delivery {
         delivery.disk_bytes_max = bytes;
     }
     if let Some(bytes) = section.get("queueMax", report, scalars::bytes) {
-        delivery.queue_bytes_max = bytes;
+        delivery.queue_bytes_max = bytes as u64;
     }
     section.close(report);
     delivery
@@ -66,5 +66,5 @@ fn durability(value: &Value) -> Result<Durability, String> {
 
 fn disk_bytes(value: &Value) -> Result<u64, String> {
     let too_small = || format!("must be at least {}MiB, like 4GiB", DISK_BYTES_MIN >> 20);
-    scalars::bytes(value).ok().filter(|bytes| *bytes >= DISK_BYTES_MIN).ok_or_else(too_small)
+    scalars::bytes(value).ok().map(|bytes| bytes as u64).filter(|bytes| *bytes >= DISK_BYTES_MIN).ok_or_else(too_small)
 }

@@ -1,15 +1,17 @@
 //! Doors.
 //!
 //! Answers on which addresses the agent listens. Does not open any of them. Everything is loopback unless the manifest says
-//! otherwise, because none of the doors asks who is there.
+//! otherwise, because no door asks who is there unless it is told to.
 
 use std::net::SocketAddr;
 
 use serde::Serialize;
 
+use super::intake::Intake;
 use super::problems::{Place, Report};
 use super::scalars;
 use super::section::{Field, Section};
+use super::security::{self, DoorSecurity};
 
 /// Where the agent listens; `None` where a door is off. Port 0 lets the machine choose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -43,8 +45,9 @@ impl Default for Doors {
 }
 
 /// Reads `spec.receivers`, `spec.api` and `spec.telemetry`.
-pub(super) fn read(spec: &mut Section<'_>, report: &mut Report) -> Doors {
+pub(super) fn read(spec: &mut Section<'_>, intake: &mut Intake, report: &mut Report) -> (Doors, DoorSecurity) {
     let mut doors = Doors::default();
+    let mut security = DoorSecurity::default();
     let receivers = vec![
         ("otlpGrpc", &mut doors.otlp_grpc),
         ("otlpHttp", &mut doors.otlp_http),
@@ -59,10 +62,19 @@ pub(super) fn read(spec: &mut Section<'_>, report: &mut Report) -> Doors {
     let mut claims = Claims::default();
     for (group, keys) in groups {
         let mut section = spec.section(group, report);
+        if let Some(receivers) = section.as_mut().filter(|_| group == "receivers") {
+            security = security::read(receivers, report);
+            intake.read_limits(receivers, report);
+        }
         for (key, door) in keys {
             let field = section.as_mut().and_then(|section| section.take(key));
-            if let Some(address) = field.as_ref().and_then(|field| read_address(field, report)) {
+            if let Some(field) = &field
+                && let Some(address) = field.read(report, scalars::listener)
+            {
                 *door = address;
+                if !key.starts_with("otlp") || security.is_open() {
+                    remark_if_reachable(field, address, report);
+                }
             }
             let at = field.map_or(spec.at(), |field| field.node.at);
             claims.add(*door, at, format!("spec.{group}.{key}"), report);
@@ -71,15 +83,17 @@ pub(super) fn read(spec: &mut Section<'_>, report: &mut Report) -> Doors {
             section.close(report);
         }
     }
-    doors
+    (doors, security)
 }
 
-fn read_address(field: &Field<'_>, report: &mut Report) -> Option<Option<SocketAddr>> {
-    let address = field.read(report, scalars::listener)?;
+fn remark_if_reachable(field: &Field<'_>, address: Option<SocketAddr>, report: &mut Report) {
     if address.is_some_and(|address| !address.ip().is_loopback()) {
-        report.remark(&field.path, "reachable from other machines; this door asks nobody who they are");
+        let remedy = if field.path.contains(".otlp") { "; give receivers.tls or receivers.bearerTokens" } else { "" };
+        report.remark(
+            &field.path,
+            format!("reachable from other machines, and this door asks nobody who they are{remedy}"),
+        );
     }
-    Some(address)
 }
 
 /// Addresses that are spoken for. Two doors on one address would fail at start with an error that names neither key.

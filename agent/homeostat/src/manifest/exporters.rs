@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::problems::Report;
 use super::scalars;
 use super::section::{Field, Section};
+use super::security::{self, ExporterTls};
 use super::text::Value;
 
 /// Exporters a manifest may name. Each costs a connection and a queue.
@@ -76,8 +77,10 @@ pub(crate) struct ExporterSpec {
     pub(crate) name: String,
     /// How it is spoken to.
     pub(crate) protocol: Protocol,
-    /// `http://host:port`; over HTTP, `/v1/traces` and its like are appended.
+    /// `http://host:port` or `https://host:port`; over HTTP, `/v1/traces` and its like are appended.
     pub(crate) endpoint: String,
+    /// For `https://` alone.
+    pub(crate) tls: ExporterTls,
     /// Sent with every request.
     pub(crate) headers: BTreeMap<String, HeaderValue>,
     /// How bodies are compressed.
@@ -128,8 +131,8 @@ impl Exporters {
 
     fn add(&mut self, new: ExporterSpec, item: &Field<'_>, report: &mut Report) {
         let same = |old: &&mut ExporterSpec| {
-            (old.protocol, &old.endpoint, &old.headers, old.compression)
-                == (new.protocol, &new.endpoint, &new.headers, new.compression)
+            (old.protocol, &old.endpoint, &old.tls, &old.headers, old.compression)
+                == (new.protocol, &new.endpoint, &new.tls, &new.headers, new.compression)
         };
         if let Some(old) = self.list.iter_mut().find(same) {
             let repeated = new.signals.iter().any(|kind| old.signals.contains(kind));
@@ -158,11 +161,12 @@ fn read_one(
     let mut section = Section::open(item, report);
     let type_field = section.require("type", report);
     let endpoint_field = section.require("endpoint", report);
-    let endpoint = endpoint_field.as_ref().and_then(|field| field.read(report, scalars::endpoint));
+    let endpoint = endpoint_field.as_ref().and_then(|field| field.read(report, scalars::exporter_endpoint));
     let name = section.get("name", report, scalars::text);
     let protocol = section.get("protocol", report, protocol);
     let headers = read_headers(&mut section, report);
     let compression = section.get("compression", report, compression);
+    let tls = security::read_exporter(&mut section, endpoint.as_deref(), report);
     section.close(report);
 
     let type_name = type_field.as_ref().and_then(|field| field.read(report, scalars::text))?;
@@ -181,9 +185,10 @@ fn read_one(
         return None;
     }
     Some(ExporterSpec {
-        name: name.unwrap_or_else(|| endpoint.trim_start_matches("http://").to_owned()),
+        name: name.unwrap_or_else(|| endpoint.split_once("://").map_or("", |(_, rest)| rest).to_owned()),
         protocol: protocol.unwrap_or_else(|| usual_protocol(&endpoint)),
         endpoint,
+        tls,
         headers,
         compression: compression.unwrap_or(Compression::None),
         signals: vec![kind],

@@ -4,6 +4,9 @@
 //! means one thing per strategy: under `adaptive` the share of received spans that may be kept in the long run, under
 //! `probabilistic` the probability itself.
 
+use homeostat_pipeline::SamplerConfig;
+use homeostat_pipeline::sample::{CapConfig, JudgeConfig, Mode, Rule};
+
 use homeostat_core::{BasisPoints, SamplingProbability, SamplingSettings, ServiceSampling};
 
 use super::problems::Report;
@@ -28,7 +31,7 @@ fn strategy(value: &Value) -> Result<Strategy, String> {
 }
 
 /// Reads the section.
-pub(super) fn read(mut section: Section<'_>, report: &mut Report) -> SamplingSettings {
+pub(super) fn read(mut section: Section<'_>, report: &mut Report) -> (SamplingSettings, SamplerConfig) {
     let mut settings = SamplingSettings::default();
     let strategy_field = section.take("strategy");
     let strategy = strategy_field.map_or(Some(Strategy::Adaptive), |field| field.read(report, strategy));
@@ -47,6 +50,7 @@ pub(super) fn read(mut section: Section<'_>, report: &mut Report) -> SamplingSet
     if let Some(precision) = section.section("precision", report) {
         read_precision(precision, &mut settings, report);
     }
+    let sampler = read_sampler(&mut section, strategy, report);
     match strategy {
         Some(Strategy::Adaptive) => adaptive(&mut settings, rate, floor_field, report),
         Some(Strategy::Probabilistic) => probabilistic(&mut settings, rate, rate_field.is_some(), &section, report),
@@ -54,7 +58,38 @@ pub(super) fn read(mut section: Section<'_>, report: &mut Report) -> SamplingSet
         None => {}
     }
     section.close(report);
-    settings
+    (settings, sampler)
+}
+
+/// A rate that is the probability is taken at its word: nothing is kept more likely than it for being rare or important.
+fn read_sampler(section: &mut Section<'_>, strategy: Option<Strategy>, report: &mut Report) -> SamplerConfig {
+    let plain = strategy == Some(Strategy::Probabilistic);
+    let mut judge = if plain { JudgeConfig::plain() } else { JudgeConfig::default() };
+    for field in section.take("dryRun").map(|list| list.items(report)).unwrap_or_default() {
+        match field.read(report, rule) {
+            Some(rule) if judge.mode(rule) == Mode::Off => {
+                field.problem("has no effect under strategy probabilistic; leave it out, or choose adaptive", report);
+            }
+            Some(rule) => judge = judge.with(rule, Mode::DryRun),
+            None => {}
+        }
+    }
+    let mut cap = CapConfig::default();
+    if let Some(mut section) = section.section("cap", report) {
+        cap.spans_per_second = section.get("spansPerSecond", report, scalars::count).map(u64::from);
+        cap.bytes_per_second = section.get("bytesPerSecond", report, scalars::count).map(u64::from);
+        section.close(report);
+    }
+    SamplerConfig { judge, cap }
+}
+
+fn rule(value: &Value) -> Result<Rule, String> {
+    let text = scalars::text(value).unwrap_or_default();
+    let rules = [Rule::Error, Rule::Slow, Rule::Importance, Rule::Rare, Rule::Probability];
+    rules
+        .into_iter()
+        .find(|rule| rule.as_str() == text)
+        .ok_or_else(|| "must be error, slow, importance, rare or probability".to_owned())
 }
 
 type Rate<'f, 'a> = Option<(&'f Field<'a>, SamplingProbability)>;

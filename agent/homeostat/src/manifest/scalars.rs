@@ -129,30 +129,27 @@ fn duration_us(value: &Value) -> Option<u64> {
     (1.0 <= us && us <= DURATION_MAX_US as f64).then_some(us as u64)
 }
 
-/// A number of bytes of at least a mebibyte: `64MiB`, `4GiB`, `500MB`.
-pub(super) fn bytes(value: &Value) -> Result<u64, String> {
-    bytes_of(value).ok_or_else(|| "must be a size between 1MiB and 16TiB, like 64MiB or 4GiB".to_owned())
+/// A size between a mebibyte and a tebibyte: `64MiB`, `1.5GiB`, `512MB`.
+pub(super) fn bytes(value: &Value) -> Result<usize, String> {
+    let size = match value {
+        Value::Text(text) => size(text),
+        _ => None,
+    };
+    size.ok_or_else(|| "must be a size between 1MiB and 1TiB, like 64MiB, 512MB or 2GiB".to_owned())
 }
 
-fn bytes_of(value: &Value) -> Option<u64> {
-    let Value::Text(text) = value else {
-        return None;
-    };
+fn size(text: &str) -> Option<usize> {
     let split = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
     let (digits, unit) = text.split_at(split);
-    let unit_bytes = match unit.trim_start() {
-        "KiB" => 1024.0,
-        "MiB" => 1_048_576.0,
-        "GiB" => 1_073_741_824.0,
-        "TiB" => 1_099_511_627_776.0,
-        "kB" => 1e3,
-        "MB" => 1e6,
-        "GB" => 1e9,
-        "TB" => 1e12,
+    let unit = match unit.trim_start() {
+        "MiB" | "Mi" => 1_u64 << 20,
+        "GiB" | "Gi" => 1 << 30,
+        "MB" => 1_000_000,
+        "GB" => 1_000_000_000,
         _ => return None,
     };
-    let bytes = (digits.parse::<f64>().ok()? * unit_bytes).round();
-    ((1 << 20) as f64..=(1_u64 << 44) as f64).contains(&bytes).then_some(bytes as u64)
+    let bytes = digits.parse::<f64>().ok()? * unit as f64;
+    (1_048_576.0..=1_099_511_627_776.0).contains(&bytes).then_some(bytes as usize)
 }
 
 /// A rung of the ladder.
@@ -179,21 +176,34 @@ pub(super) fn listener(value: &Value) -> Result<Option<SocketAddr>, String> {
     numeric.parse().map(Some).map_err(|_| must())
 }
 
+/// An address to send telemetry to: as [`endpoint`], or the same with `https://`.
+pub(super) fn exporter_endpoint(value: &Value) -> Result<String, String> {
+    let must = || "must be host:port, http://host:port or https://host:port".to_owned();
+    let text = text(value).map_err(|_| must())?;
+    match text.strip_prefix("https://") {
+        Some(rest) => address("https", rest).ok_or_else(must),
+        None => address("http", text.strip_prefix("http://").unwrap_or(&text)).ok_or_else(must),
+    }
+}
+
 /// An address to send to, as `http://host:port` with an optional path and no slash at its end.
 pub(super) fn endpoint(value: &Value) -> Result<String, String> {
     let must = || "must be host:port or http://host:port".to_owned();
     let text = text(value).map_err(|_| must())?;
     if text.starts_with("https://") {
-        return Err("TLS is not supported yet: send to a local collector over http:// and let it encrypt".to_owned());
+        return Err("TLS is not supported here yet: use http:// to something on this host".to_owned());
     }
-    let rest = text.strip_prefix("http://").unwrap_or(&text);
+    address("http", text.strip_prefix("http://").unwrap_or(&text)).ok_or_else(must)
+}
+
+fn address(scheme: &str, rest: &str) -> Option<String> {
     let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let (host, port) = authority.rsplit_once(':').ok_or_else(must)?;
-    let port: u16 = port.parse().map_err(|_| must())?;
+    let (host, port) = authority.rsplit_once(':')?;
+    let port: u16 = port.parse().ok()?;
     if port == 0 || !is_host(host) || !path.bytes().all(|b| b.is_ascii_graphic() && b != b'?' && b != b'#') {
-        return Err(must());
+        return None;
     }
-    Ok(format!("http://{host}:{port}{}", path.trim_end_matches('/')))
+    Some(format!("{scheme}://{host}:{port}{}", path.trim_end_matches('/')))
 }
 
 /// A DNS name, an IPv4 address, or an IPv6 address in brackets.
@@ -263,17 +273,33 @@ mod tests {
         assert!(millis(&number("5")).is_err());
     }
 
+    /// Scenario: sizes in every unit, and texts that are none.
+    /// Guarantees: the unit is never guessed, and neither a byte nor a thousand tebibytes are taken.
+    #[test]
+    fn sizes_carry_their_unit() {
+        let check = |text: &str, expected: usize| assert_eq!(bytes(&quoted(text)), Ok(expected), "{text}");
+        check("64MiB", 64 << 20);
+        check("1.5Gi", 3 << 29);
+        check("512 MB", 512_000_000);
+        for wrong in ["64", "64kB", "0MiB", "0.5MiB", "2000GiB", "MiB", "-1GiB", "1.2.3GB"] {
+            assert!(bytes(&quoted(wrong)).is_err(), "{wrong}");
+        }
+        assert!(bytes(&number("64")).is_err());
+    }
+
     /// Scenario: endpoints with and without scheme, with TLS, and broken ones.
-    /// Guarantees: good ones come out in one form, TLS is refused by name, broken ones are refused.
+    /// Guarantees: good ones come out in one form, TLS is taken where it is spoken, broken ones are refused.
     #[test]
     fn endpoints_have_one_form() {
         let check = |text: &str, expected: &str| assert_eq!(endpoint(&quoted(text)), Ok(expected.to_owned()));
         check("otel-collector:4317", "http://otel-collector:4317");
         check("http://127.0.0.1:4318/", "http://127.0.0.1:4318");
         check("http://[::1]:4318/otlp", "http://[::1]:4318/otlp");
-        assert!(endpoint(&quoted("https://h:4317")).is_err_and(|must| must.contains("TLS is not supported yet")));
+        assert!(endpoint(&quoted("https://h:4317")).is_err_and(|must| must.contains("TLS is not supported here")));
+        assert_eq!(exporter_endpoint(&quoted("https://h:4317/otlp/")), Ok("https://h:4317/otlp".to_owned()));
+        assert_eq!(exporter_endpoint(&quoted("h:4317")), Ok("http://h:4317".to_owned()));
         for wrong in ["host", "host:", ":4317", "host:0", "host:70000", "ho st:1", "ftp://h:1", "h:1/a?b", "[::1:1"] {
-            assert!(endpoint(&quoted(wrong)).is_err(), "{wrong}");
+            assert!(endpoint(&quoted(wrong)).is_err() && exporter_endpoint(&quoted(wrong)).is_err(), "{wrong}");
         }
     }
 

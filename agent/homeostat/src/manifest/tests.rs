@@ -2,6 +2,8 @@
 
 use super::*;
 
+use homeostat_pipeline::sample::{JudgeConfig, Mode, Rule};
+
 use homeostat_core::{Autonomy, BasisPoints, Micros, Millis, SamplingProbability};
 
 /// A manifest as users write it, with sections this version understands but does not act on.
@@ -31,6 +33,7 @@ fn notes(manifest: &Manifest) -> Vec<String> {
 fn the_embedded_manifest_is_the_defaults() {
     let manifest = Manifest::embedded();
     assert_eq!(manifest.settings, Settings::default());
+    assert_eq!(manifest.sampler, SamplerConfig::default());
     assert_eq!(manifest.doors, Doors::default());
     assert_eq!(manifest.delivery, Delivery::default());
     assert_eq!(notes(&manifest), ["spec.tracing.exporters: none: kept spans are counted and dropped"]);
@@ -44,17 +47,22 @@ fn the_examples_in_the_embedded_manifest_are_good() {
     let text: String = DEFAULT_TEXT
         .replace(" exporters: []\n    #", " exporters:\n    #")
         .replace("services: {}", "services:")
+        .replace("cap: {}", "cap:")
         .replace("Bearer …", "Bearer x")
         .lines()
-        .map(|line| match line.strip_prefix("    # webhook") {
-            Some(rest) => format!("    webhook{rest}\n"),
-            None => format!("{}\n", line.replace("    #  ", "      ")),
+        .map(|line| {
+            match ["webhook", "tls", "bearerTokens"].iter().find(|key| line.starts_with(&format!("    # {key}:"))) {
+                Some(_) => format!("{}\n", line.replacen("# ", "", 1)),
+                None => format!("{}\n", line.replace("    #  ", "      ")),
+            }
         })
         .collect();
     let manifest = parse(&text).unwrap();
     assert_eq!(manifest.exporters[0].name, "collector");
+    assert_eq!(manifest.sampler.cap.spans_per_second, Some(2000));
     assert_eq!(manifest.scale_endpoints["checkout"], "http://127.0.0.1:8080/scale");
     assert_eq!(manifest.webhook.as_deref(), Some("http://127.0.0.1:9093/hook"));
+    assert!(manifest.security.tls.is_some() && manifest.security.tokens.is_some());
     assert_eq!(manifest.settings.objectives.of(&ServiceName::from("checkout")).availability, BasisPoints(9990));
 }
 
@@ -74,6 +82,7 @@ fn a_manifest_of_everything_is_taken_and_annotated() {
             name: "otel-collector:4317".to_owned(),
             protocol: Protocol::Grpc,
             endpoint: "http://otel-collector:4317".to_owned(),
+            tls: ExporterTls::default(),
             headers: BTreeMap::new(),
             compression: Compression::None,
             signals: vec![TelemetryKind::Traces],
@@ -110,7 +119,8 @@ fn every_setting_can_be_written() {
         "spec:
   tracing:
     sampling: {strategy: adaptive, rate: 0.25, minRate: 0.001, maxKeptSpansPerSecond: 7,
-      maxReceivedSpansPerSecond: 8, precision: {relativeError: 2%, p99RankError: 0.5%, window: 5m}}
+      maxReceivedSpansPerSecond: 8, precision: {relativeError: 2%, p99RankError: 0.5%, window: 5m},
+      cap: {spansPerSecond: 9, bytesPerSecond: 10}, dryRun: [importance, rare]}
   objectives:
     default: {availability: 99.5%, latency: {threshold: 250ms, ratio: 0.95}}
     services: {pay: {latency: {threshold: 1s}}}
@@ -125,6 +135,10 @@ fn every_setting_can_be_written() {
 ",
     )
     .unwrap();
+    let SamplerConfig { judge, cap } = manifest.sampler;
+    assert_eq!((cap.spans_per_second, cap.bytes_per_second), (Some(9), Some(10)));
+    let tried = JudgeConfig::default().with(Rule::Importance, Mode::DryRun).with(Rule::Rare, Mode::DryRun);
+    assert_eq!(judge, tried);
     let Settings { perception, objectives, sampling, scaling, autonomy, guards } = manifest.settings;
     assert_eq!((sampling.kept_share_max, sampling.floor.ppm()), (BasisPoints(2500), 1000));
     assert_eq!(sampling.initial.tail, SamplingProbability::from_ppm_saturating(250_000));
@@ -154,7 +168,7 @@ fn every_setting_can_be_written() {
 fn delivery_is_checked() {
     let refused = |delivery: &str| with_spec(&format!("spec:\n  delivery: {{{delivery}}}\n")).unwrap_err().to_string();
     assert!(refused("diskMax: 1MiB").contains("must be at least 64MiB, like 4GiB, found"));
-    assert!(refused("queueMax: 64").contains("must be a size between 1MiB and 16TiB, like 64MiB or 4GiB, found"));
+    assert!(refused("queueMax: 64").contains("must be a size between 1MiB and 1TiB, like 64MiB, 512MB or 2GiB, found"));
     assert!(refused("durability: tape").contains("must be memory or disk, found"));
     let sizes =
         |text: &str| with_spec(&format!("spec:\n  delivery: {{queueMax: {text}}}\n")).unwrap().delivery.queue_bytes_max;
@@ -173,7 +187,7 @@ spec:
       strategy: adaptive
     exporters:
       - type: otlp
-        endpoint: https://collector:4317
+        endpoint: ftp://collector:4317
   objectives:
     default:
       availability: 100%
@@ -192,8 +206,8 @@ colour: blue
             "m.yaml:1:13: apiVersion: must be observability.cncf.io/v1 or homeostat.dev/v1alpha1, found \"v2\"",
             "m.yaml:2:11: metadata.name: missing",
             "m.yaml:5:5: spec.tracing.smapling: unknown key; did you mean sampling?",
-            "m.yaml:9:19: spec.tracing.exporters[0].endpoint: TLS is not supported yet: send to a local collector over \
-             http:// and let it encrypt, found \"https://collector:4317\"",
+            "m.yaml:9:19: spec.tracing.exporters[0].endpoint: must be host:port, http://host:port or https://host:port, \
+             found \"ftp://collector:4317\"",
             "m.yaml:12:21: spec.objectives.default.availability: must be between 50% and 99.99%, in steps of 0.01%, so \
              that an error budget is left, found \"100%\"",
             "m.yaml:14:18: spec.automation.autoScaling: must be true or false, found \"sometimes\"",
@@ -232,6 +246,18 @@ fn sampling_mistakes_are_named() {
         "{strategy: random}",
         "m.yaml:4:39: spec.tracing.sampling.strategy: must be adaptive, probabilistic or always, found \"random\"",
     );
+    check(
+        "{dryRun: [errors]}",
+        "m.yaml:4:38: spec.tracing.sampling.dryRun[0]: must be error, slow, importance, rare or probability, found \"errors\"",
+    );
+    check(
+        "{strategy: probabilistic, rate: 1%, dryRun: [rare]}",
+        "m.yaml:4:73: spec.tracing.sampling.dryRun[0]: has no effect under strategy probabilistic; leave it out, or choose adaptive",
+    );
+    check(
+        "{cap: {spansPerSecond: 0}}",
+        "m.yaml:4:51: spec.tracing.sampling.cap.spansPerSecond: must be a whole number between 1 and 4 billion, found 0",
+    );
 }
 
 /// Scenario: fixed strategies.
@@ -244,6 +270,8 @@ fn fixed_strategies_stay_fixed() {
     assert_eq!((fixed.adaptive, fixed.initial.tail.ppm(), fixed.initial.head.ppm()), (false, 50_000, 1_000_000));
     let always = sampling("{strategy: always}");
     assert_eq!((always.adaptive, always.initial.tail), (false, SamplingProbability::ALWAYS));
+    let plain = with_spec("spec: {tracing: {sampling: {strategy: probabilistic, rate: 5%}}}").unwrap();
+    assert_eq!(plain.sampler.judge, JudgeConfig::plain());
 }
 
 /// Scenario: automation that contradicts itself, and envelopes that are empty or incomplete.
@@ -290,6 +318,48 @@ fn doors_are_checked_against_each_other() {
     let open = open.unwrap();
     assert!(notes(&open)[0].starts_with("spec.receivers.otlpGrpc: reachable from other machines"));
     assert_eq!(open.doors.otlp_http, None);
+}
+
+/// Scenario: doors with certificate, client authority and tokens; an exporter with certificates; then each with a mistake.
+/// Guarantees: paths and bounds arrive, an OTLP door that asks is not remarked upon, and mistakes name their key.
+#[test]
+fn certificates_and_tokens_are_read() {
+    let good = with_spec(
+        "spec:
+  receivers: {otlpGrpc: '0.0.0.0:0', tls: {certFile: c.pem, keyFile: k.pem, clientCaFile: ca.pem}, bearerTokens: {env: T}}
+  tracing: {exporters: [{type: otlp, endpoint: 'https://c:1', caFile: ca.pem, certFile: c.pem, keyFile: k.pem}]}
+",
+    )
+    .unwrap();
+    let tls = good.security.tls.clone().unwrap();
+    assert_eq!((tls.cert_file, tls.key_file), ("c.pem".into(), "k.pem".into()));
+    assert_eq!(tls.client_ca_file, Some("ca.pem".into()));
+    assert_eq!(good.security.tokens, Some(Tokens::Variable("T".to_owned())));
+    assert!(notes(&good).is_empty());
+    let exporter = &good.exporters[0];
+    assert_eq!((exporter.name.as_str(), exporter.endpoint.as_str()), ("c:1", "https://c:1"));
+    assert_eq!(exporter.tls.ca_file, Some("ca.pem".into()));
+    let bounded =
+        with_spec("spec: {receivers: {limits: {request: 8MiB, connections: 50}}, memory: {limit: 100MiB}}").unwrap();
+    let intake = bounded.intake;
+    assert_eq!((intake.request_bytes_max, intake.connections_max), (Some(8 << 20), Some(50)));
+    assert_eq!(intake.memory_bytes_max, Some(100 << 20));
+
+    let wrong = problems_of(
+        "spec:
+  receivers: {tls: {certFile: c.pem}, bearerTokens: {file: t, env: T}}
+  tracing: {exporters: [{type: otlp, endpoint: 'c:1', caFile: ca.pem}, {type: otlp, endpoint: 'https://c:2', keyFile: k}]}
+",
+    );
+    assert_eq!(
+        wrong,
+        [
+            "m.yaml:5:20: spec.receivers.tls.keyFile: missing",
+            "m.yaml:5:53: spec.receivers.bearerTokens: must have either file or env; tokens never stand in the manifest",
+            "m.yaml:6:63: spec.tracing.exporters[0].caFile: needs an endpoint that begins with https://",
+            "m.yaml:6:119: spec.tracing.exporters[1].keyFile: certFile and keyFile need each other",
+        ]
+    );
 }
 
 /// Scenario: one collector for all three telemetry kinds; the same exporter twice; two exporters of one name.

@@ -48,7 +48,7 @@ fn failures_may_exceed_the_budget() {
 /// Guarantees: 95 % intervals of rates, error ratios and medians cover the truth in 92 to 98 of a hundred cases (eighty
 /// runs are not enough for one percent), and rates are not biased.
 #[test]
-fn intervals_cover() {
+fn intervals_cover_the_truth() {
     let found = evaluated(&generate(Profile::Skewed, 10_000, 3), options(0.1, 80));
     let report = found.intervals.expect("runs were asked for");
     for quantity in ["rate", "error_ratio", "p50"] {
@@ -61,7 +61,7 @@ fn intervals_cover() {
 /// Scenario: the same evaluation twice, every profile.
 /// Guarantees: the same findings; shares are shares; a clock gives costs.
 #[test]
-fn evaluations_repeat() {
+fn an_evaluation_can_be_repeated() {
     for (profile, name) in Profile::ALL {
         let traffic = generate(profile, 1000, 4);
         let first = evaluated(&traffic, options(0.05, 1));

@@ -20,7 +20,7 @@ use crate::store::{ExporterId, KeptRecord, Run};
 /// What waits for longer is backlog: several batches' worth, so that a short hiccup changes no order.
 const FRESH_FOR: Duration = Duration::from_secs(5);
 /// Bytes of written requests that stay in memory to be sent without reading them back.
-const HOT_BYTES_MAX: u64 = 16 << 20;
+pub(super) const HOT_BYTES_MAX: u64 = 16 << 20;
 /// One request in so many is a fresh one while there is a backlog.
 const FRESH_EVERY: u32 = 2;
 

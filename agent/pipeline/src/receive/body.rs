@@ -11,13 +11,14 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
+use super::encoding::Budget;
 use super::frame;
 use crate::intake::{Intake, Refusal};
 
 /// How much of a body too large is read and thrown away, so that a sender in the middle of it gets to see the answer.
 const DRAIN_BYTES_MAX: usize = 8 << 20;
-/// How much room is made ahead of what has arrived, at most, on the word of a sender who may never send it.
-const AHEAD_BYTES_MAX: usize = 1 << 20;
+/// Room is made for so much at once, at most, on the word of a sender who may never send it.
+const PIECE_BYTES: usize = 1 << 20;
 /// Bodies smaller than this are copied: they are parts of a connection's read buffer, and a hundred bytes that wait in a
 /// queue would keep all of it.
 const SMALL_BYTES: usize = 16 << 10;
@@ -36,18 +37,23 @@ impl Reserved {
     pub(super) fn intake(&self) -> &Arc<Intake> {
         &self.intake
     }
+}
 
-    pub(super) fn request_bytes_max(&self) -> usize {
+impl Budget for Reserved {
+    fn request_bytes_max(&self) -> usize {
         self.intake.limits.request_bytes_max
     }
 
-    pub(super) fn grow(&mut self, bytes: usize) -> Result<(), Refusal> {
+    fn grow(&mut self, bytes: usize) -> Result<(), Refusal> {
         let before = self.intake.in_flight.fetch_add(bytes, Relaxed);
         self.bytes += bytes;
-        if before + bytes > self.intake.limits.in_flight_bytes_max {
-            return Err(Refusal::Overload("receive memory full"));
+        let most = self.intake.limits.in_flight_bytes_max;
+        match (before + bytes > most, self.bytes > most) {
+            (false, _) => Ok(()),
+            (true, false) => Err(Refusal::Overload("receive memory full")),
+            // It would not fit alone either: to come back later would not help.
+            (true, true) => Err(Refusal::TooLarge { limit: self.intake.limits.request_bytes_max }),
         }
-        Ok(())
     }
 }
 
@@ -91,12 +97,12 @@ async fn collect(body: &mut Incoming, announced: Announced, reserved: &mut Reser
         reserved.grow(data.len())?;
         let length = gathered.len() + data.len();
         gathered = gathered.join(data, announced);
-        let expected = announced.length(gathered.bytes()).unwrap_or(0);
+        let expected = announced.length(gathered.begun()).unwrap_or(0);
         if length.max(expected) > most {
             return Err(Refusal::TooLarge { limit });
         }
     }
-    Ok(gathered.whole())
+    Ok(gathered.whole().await)
 }
 
 impl Announced {
@@ -108,58 +114,74 @@ impl Announced {
     }
 }
 
-/// What has arrived. A body of one part is handed on as it came; one of several is copied once, into room of its size.
+/// What has arrived. A body of one part is handed on as it came. One of several is copied once, into room of its size; a
+/// large one in pieces first, because what grows by doubling copies tens of megabytes at once while others wait.
 enum Gathered {
     Nothing,
     One(Bytes),
-    Several(BytesMut),
+    Several { full: Vec<BytesMut>, last: BytesMut, length: usize },
 }
 
 impl Gathered {
-    fn bytes(&self) -> &[u8] {
+    fn len(&self) -> usize {
+        match self {
+            Gathered::Nothing => 0,
+            Gathered::One(bytes) => bytes.len(),
+            Gathered::Several { length, .. } => *length,
+        }
+    }
+
+    /// The beginning, at least as long as a frame's header if so much has come.
+    fn begun(&self) -> &[u8] {
         match self {
             Gathered::Nothing => &[],
             Gathered::One(bytes) => bytes,
-            Gathered::Several(bytes) => bytes,
+            Gathered::Several { full, last, .. } => full.first().unwrap_or(last),
         }
-    }
-
-    fn len(&self) -> usize {
-        self.bytes().len()
     }
 
     fn join(self, data: Bytes, announced: Announced) -> Gathered {
-        let mut whole = match self {
-            Gathered::Nothing => return Gathered::One(data),
+        let held = self.len();
+        match self {
+            Gathered::Nothing => Gathered::One(data),
             Gathered::One(first) => {
-                let mut whole = BytesMut::with_capacity(room(&first, data.len(), announced));
-                whole.extend_from_slice(&first);
-                whole
+                let mut last = BytesMut::with_capacity(room(announced.length(&first), held + data.len()));
+                last.extend_from_slice(&first);
+                Gathered::Several { full: Vec::new(), last, length: held }.join(data, announced)
             }
-            Gathered::Several(whole) => whole,
-        };
-        if whole.capacity() - whole.len() < data.len() {
-            whole.reserve(room(&whole, data.len(), announced) - whole.len());
+            Gathered::Several { mut full, mut last, length } => {
+                let length = length + data.len();
+                if last.capacity() - last.len() < data.len() && last.len() >= PIECE_BYTES {
+                    let piece = BytesMut::with_capacity(data.len().max(PIECE_BYTES));
+                    full.push(std::mem::replace(&mut last, piece));
+                }
+                last.extend_from_slice(&data);
+                Gathered::Several { full, last, length }
+            }
         }
-        whole.extend_from_slice(&data);
-        Gathered::Several(whole)
     }
 
-    fn whole(self) -> Bytes {
+    async fn whole(self) -> Bytes {
         match self {
             Gathered::Nothing => Bytes::new(),
             Gathered::One(bytes) if bytes.len() < SMALL_BYTES => Bytes::copy_from_slice(&bytes),
             Gathered::One(bytes) => bytes,
-            Gathered::Several(bytes) => bytes.freeze(),
+            Gathered::Several { full, last, .. } if full.is_empty() => last.freeze(),
+            Gathered::Several { full, last, length } => {
+                let mut whole = BytesMut::with_capacity(length);
+                for piece in full.into_iter().chain([last]) {
+                    whole.extend_from_slice(&piece);
+                    tokio::task::yield_now().await;
+                }
+                whole.freeze()
+            }
         }
     }
 }
 
 /// Room for what is announced, but not far ahead of what is there; without an announcement, for twice as much as is there.
-fn room(held: &[u8], more: usize, announced: Announced) -> usize {
-    let arrived = held.len() + more;
-    let expected = announced.length(held).unwrap_or(arrived * 2);
-    expected.clamp(arrived, arrived + arrived.max(AHEAD_BYTES_MAX))
+fn room(announced: Option<usize>, arrived: usize) -> usize {
+    announced.unwrap_or(arrived * 2).clamp(arrived, arrived.max(PIECE_BYTES))
 }
 
 async fn drain(body: &mut Incoming) {
@@ -175,24 +197,29 @@ async fn drain(body: &mut Incoming) {
 mod tests {
     use super::*;
 
-    /// Scenario: bodies whose length is announced rightly, absurdly, too small and not at all, in one part and in many.
+    /// Scenario: bodies whose length is announced rightly, absurdly, too small and not at all, in one part, in a few, in
+    /// many, and byte by byte.
     /// Guarantees: the bytes are what was sent, one part is not copied, and room is never made far ahead of what arrived.
-    #[test]
-    fn room_follows_what_arrives() {
-        let parts: Vec<Bytes> = (0..100_u8).map(|part| vec![part; 20_000].into()).collect();
-        for length in [None, Some(2_000_000), Some(u64::MAX), Some(3)] {
-            let announced = Announced::ByHeader(length);
-            let mut gathered = Gathered::Nothing;
-            for part in &parts {
-                gathered = gathered.join(part.clone(), announced);
-                if let Gathered::Several(bytes) = &gathered {
-                    let most = bytes.len() * 2 + AHEAD_BYTES_MAX;
-                    assert!(bytes.capacity() <= most, "{length:?}: {} for {}", bytes.capacity(), bytes.len());
+    #[tokio::test]
+    async fn room_follows_what_arrives() {
+        let many: Vec<Bytes> = (0..200_u8).map(|part| vec![part; 20_000].into()).collect();
+        let bytewise: Vec<Bytes> = (0..100).map(|part| vec![part].into()).collect();
+        for parts in [&many[..], &many[..3], &bytewise] {
+            let sum: usize = parts.iter().map(Bytes::len).sum();
+            for length in [None, Some(sum as u64), Some(u64::MAX), Some(3)] {
+                let announced = Announced::ByHeader(length);
+                let mut gathered = Gathered::Nothing;
+                for part in parts {
+                    gathered = gathered.join(part.clone(), announced);
+                    if let Gathered::Several { full, last, .. } = &gathered {
+                        let room: usize = full.iter().map(BytesMut::capacity).sum::<usize>() + last.capacity();
+                        assert!(room <= gathered.len() * 2 + PIECE_BYTES, "{length:?}: {room} for {}", gathered.len());
+                    }
                 }
+                assert_eq!(gathered.whole().await, parts.concat());
             }
-            assert_eq!(gathered.whole(), parts.concat());
         }
-        let one = Gathered::Nothing.join(parts[0].clone(), Announced::ByFrame).whole();
-        assert_eq!(one.as_ptr(), parts[0].as_ptr(), "handed on, not copied");
+        let one = Gathered::Nothing.join(many[0].clone(), Announced::ByFrame).whole().await;
+        assert_eq!(one.as_ptr(), many[0].as_ptr(), "handed on, not copied");
     }
 }

@@ -14,6 +14,15 @@ use tokio::sync::Notify;
 /// How long a connection that is in the middle of a request is left alone when room is needed.
 const GRACE: Millis = Millis::from_secs(1);
 
+/// How a connection is to close.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Leave {
+    /// It may say that it does, so that the other side opens a new one.
+    Politely = 1,
+    /// Somebody waits for its place, and what it does least may be listening.
+    Now = 2,
+}
+
 /// One connection.
 #[derive(Debug)]
 pub(super) struct Connection {
@@ -21,8 +30,8 @@ pub(super) struct Connection {
     quiet_since: AtomicU64,
     /// Requests that are being answered.
     busy: AtomicU32,
-    /// Whether it was told to close.
     told: Notify,
+    /// Zero, or how it was told to close.
     closing: AtomicU32,
 }
 
@@ -38,13 +47,14 @@ impl Connection {
         self.busy.fetch_sub(1, Relaxed);
     }
 
-    /// Waits until it is told to close.
-    pub(super) async fn told(&self) {
+    /// Waits until it is told to close, and how.
+    pub(super) async fn told(&self) -> Leave {
         self.told.notified().await;
+        if self.closing.load(Relaxed) == Leave::Now as u32 { Leave::Now } else { Leave::Politely }
     }
 
-    fn close(&self) {
-        self.closing.store(1, Relaxed);
+    fn close(&self, how: Leave) {
+        self.closing.fetch_max(how as u32, Relaxed);
         self.told.notify_one();
     }
 
@@ -107,7 +117,7 @@ impl Connections {
         let idle = staying().filter(|connection| connection.is_idle()).max_by_key(|connection| connection.age(now));
         let stuck = || staying().filter(|c| c.age(now) >= GRACE).max_by_key(|connection| connection.age(now));
         if let Some(connection) = idle.or_else(stuck) {
-            connection.close();
+            connection.close(Leave::Now);
         }
     }
 
@@ -115,7 +125,7 @@ impl Connections {
     pub(super) fn close_idle(&self, now: Timestamp, idle_max: Millis) {
         for connection in self.lock().values() {
             if connection.is_idle() && connection.age(now) > idle_max {
-                connection.close();
+                connection.close(Leave::Politely);
             }
         }
     }
@@ -130,7 +140,7 @@ mod tests {
     use super::*;
 
     fn told(place: &Place) -> bool {
-        place.connection.closing.load(Relaxed) == 1
+        place.connection.closing.load(Relaxed) > 0
     }
 
     /// Scenario: a full door has connections that are idle, one that works and one that has been at its request for long.

@@ -10,7 +10,6 @@ use ::http::HeaderValue;
 use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
 
-use super::body::Reserved;
 use crate::intake::Refusal;
 
 /// Largest zstd window, as a power of two: RFC 9659 binds content encodings to 8 MiB, so no sender may need more.
@@ -20,9 +19,17 @@ const PIECE: usize = 64 << 10;
 /// After so much output the thread is offered to other requests: a bomb must not delay its neighbours.
 const YIELD_EVERY: usize = 1 << 20;
 
+/// What an inflated body may use.
+pub(crate) trait Budget {
+    /// Bytes of one request.
+    fn request_bytes_max(&self) -> usize;
+    /// Takes more of the memory that all requests share.
+    fn grow(&mut self, bytes: usize) -> Result<(), Refusal>;
+}
+
 /// How a body is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Encoding {
+pub(crate) enum Encoding {
     Identity,
     Gzip,
     Zstd,
@@ -52,7 +59,7 @@ impl Encoding {
 }
 
 /// The plain bytes, at most as many as one request may have.
-pub(super) async fn inflate(encoding: Encoding, body: Bytes, reserved: &mut Reserved) -> Result<Bytes, Refusal> {
+pub(crate) async fn inflate(encoding: Encoding, body: Bytes, reserved: &mut impl Budget) -> Result<Bytes, Refusal> {
     let broken = |error: io::Error| Refusal::Malformed(format!("cannot inflate the {} body: {error}", encoding.name()));
     match encoding {
         Encoding::Identity => Ok(body),
@@ -65,7 +72,7 @@ pub(super) async fn inflate(encoding: Encoding, body: Bytes, reserved: &mut Rese
     }
 }
 
-async fn drive(mut decoder: impl Read, encoding: Encoding, reserved: &mut Reserved) -> Result<Bytes, Refusal> {
+async fn drive(mut decoder: impl Read, encoding: Encoding, reserved: &mut impl Budget) -> Result<Bytes, Refusal> {
     let limit = reserved.request_bytes_max();
     let (mut plain, mut filled, mut rested) = (Vec::new(), 0, 0);
     loop {

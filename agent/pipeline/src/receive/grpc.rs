@@ -54,6 +54,7 @@ impl Door for GrpcDoor {
 
 impl GrpcDoor {
     async fn take(&self, request: Request<Incoming>, kind: Telemetry, encoding: Encoding) -> Result<Accepted, Refusal> {
+        self.0.has_memory(kind)?;
         let mut reserved = Reserved::none(&self.0);
         let body = body::read(request.into_body(), Announced::ByFrame, &mut reserved).await?;
         let (compressed, message) = frame::unframe(&body, self.0.limits.request_bytes_max)?;

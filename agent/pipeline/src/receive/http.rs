@@ -64,6 +64,7 @@ impl HttpDoor {
         format: Format,
         encoding: Encoding,
     ) -> Result<Accepted, Refusal> {
+        self.0.has_memory(kind)?;
         let mut reserved = Reserved::none(&self.0);
         let length = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
         let body = body::read(request.into_body(), Announced::ByHeader(length), &mut reserved).await?;

@@ -23,7 +23,7 @@ use tokio::time::{MissedTickBehavior, timeout};
 use tokio_rustls::{TlsAcceptor, TlsStream};
 
 use super::answer::Answer;
-use super::connections::{Connections, Place};
+use super::connections::{Connections, Leave, Place};
 use crate::clock::Clock;
 use crate::config::Limits;
 use crate::tls::{DoorTls, MaybeTls};
@@ -48,7 +48,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const IDLE_SWEEP: Duration = Duration::from_secs(1);
 /// Connections above the limit that may be on their way out while new ones are taken in.
 const LEAVING_MAX: usize = 64;
-/// How long a connection that is told to close may take to say so.
+/// How long an idle connection that is told to close may take to say so.
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Something that answers requests.
@@ -134,7 +134,7 @@ impl<D: Door> House<D> {
     async fn attend(self: Arc<Self>, stream: TcpStream, place: Place) {
         let greeted = tokio::select! {
             greeted = self.greet(stream) => greeted,
-            () = place.connection.told() => None,
+            _ = place.connection.told() => None,
         };
         if let Some(stream) = greeted {
             self.converse(stream, &place).await;
@@ -176,7 +176,10 @@ impl<D: Door> House<D> {
         let leaves = tokio::select! {
             ended = &mut connection => return ended.unwrap_or_else(|error| tracing::debug!(error, "connection ended early")),
             () = self.silence(&spoken) => return tracing::debug!("connection closed: no request in time"),
-            () = place.connection.told() => Some(FAREWELL),
+            how = place.connection.told() => match how {
+                Leave::Now => return,
+                Leave::Politely => Some(FAREWELL),
+            },
             _ = closing.wait_for(|closing| *closing) => None,
         };
         connection.as_mut().graceful_shutdown();

@@ -121,6 +121,7 @@ pub(super) struct Shard {
     bytes: usize,
     spans: usize,
     bytes_max: usize,
+    bytes_configured: usize,
     config: BufferConfig,
 }
 
@@ -138,8 +139,14 @@ impl Shard {
             bytes: 0,
             spans: 0,
             bytes_max: config.bytes_max / shards,
+            bytes_configured: config.bytes_max / shards,
             config,
         }
+    }
+
+    /// Gives the part so many percent of its configured size; the next sweep releases what no longer fits.
+    pub(super) fn set_share(&mut self, percent: usize) {
+        self.bytes_max = self.bytes_configured / 100 * percent;
     }
 
     pub(super) fn waiting(&self) -> Waiting {
@@ -208,6 +215,7 @@ impl Shard {
                 self.decide_if(now, (plan, court), (hash, number), None, released);
             }
         }
+        self.relieve(now, (plan, court), released);
         self.clean();
         self.watch.mature(now, lessons);
     }
@@ -254,11 +262,6 @@ impl Shard {
         // Entries of traces that are gone come first of all.
         let least = (0..oldest).min_by_key(value)?;
         self.by_age.remove(least)
-    }
-
-    /// Lets more or less wait from now on.
-    pub(super) fn set_bytes_max(&mut self, bytes_max: usize) {
-        self.bytes_max = bytes_max;
     }
 
     /// Replaces a decision that could not stand.

@@ -164,9 +164,8 @@ impl<T> Cap<T> {
         let allowed = self.most(waited, [None; 2]);
         let mut used = [0.0; 2];
         let settled = self.settle(allowed, &mut used);
-        for unit in 0..2 {
-            let earned = self.rates[unit] * seconds(waited);
-            self.balance[unit] = (self.balance[unit] + earned - used[unit]).min(self.rates[unit] * SAVED_MAX_S);
+        for (balance, (rate, used)) in self.balance.iter_mut().zip(self.rates.into_iter().zip(used)) {
+            *balance = (*balance + rate * seconds(waited) - used).min(rate * SAVED_MAX_S);
         }
         settled
     }

@@ -37,8 +37,8 @@ fn run(config: CapConfig, (seed, seconds): (u64, u64), load: Load) -> Run {
     let mut cap: Cap<(u64, u32, u32)> = Cap::new(config);
     let mut run = Run::default();
     let mut sweep = 0;
-    for now in 0..1000 * seconds {
-        let mut arriving = load(now / 1000) / 1000.0;
+    for at_ms in 0..1000 * seconds {
+        let mut arriving = load(at_ms / 1000) / 1000.0;
         while unit(&mut stream) < arriving / 8.0 {
             arriving -= 8.0;
             let spans = 1 + (stream.next_u64() % 15) as u32;
@@ -51,16 +51,16 @@ fn run(config: CapConfig, (seed, seconds): (u64, u64), load: Load) -> Run {
             run.errors[0] += u64::from(failed);
             if threshold.keeps(randomness) {
                 let rule = if failed { Rule::Error } else { Rule::Probability };
-                let payload = (now, spans, bytes);
-                cap.offer(Timestamp(now), Candidate { rule, threshold, randomness, spans, bytes, payload });
+                let payload = (at_ms, spans, bytes);
+                cap.offer(Timestamp(at_ms), Candidate { rule, threshold, randomness, spans, bytes, payload });
             }
         }
-        if sweep <= now {
-            sweep = now + 80 + stream.next_u64() % 40;
-            for ((at, spans, bytes), rule, threshold) in cap.due(Timestamp(now)).released {
-                run.released.push((now, f64::from(spans), f64::from(bytes)));
+        if sweep <= at_ms {
+            sweep = at_ms + 80 + stream.next_u64() % 40;
+            for ((at, spans, bytes), rule, threshold) in cap.due(Timestamp(at_ms)).released {
+                run.released.push((at_ms, f64::from(spans), f64::from(bytes)));
                 run.estimated += f64::from(spans) * threshold.adjusted_count();
-                run.longest_wait = run.longest_wait.max(now - at);
+                run.longest_wait = run.longest_wait.max(at_ms - at);
                 run.errors[1] += u64::from(rule == Rule::Error);
             }
         }
@@ -73,15 +73,15 @@ fn extremes(released: &[(u64, f64, f64)], pick: impl Fn(&(u64, f64, f64)) -> f64
     let (mut least, mut most, mut sum) = (f64::INFINITY, 0.0_f64, 0.0);
     let mut inside: VecDeque<(u64, f64)> = VecDeque::new();
     let mut queue = released.iter().peekable();
-    for now in 0..60_000 {
-        while let Some(next) = queue.next_if(|next| next.0 <= now) {
+    for at_ms in 0..60_000 {
+        while let Some(next) = queue.next_if(|next| next.0 <= at_ms) {
             sum += pick(next);
             inside.push_back((next.0, pick(next)));
         }
-        while let Some((_, size)) = inside.pop_front_if(|(at, _)| *at + 10_000 <= now) {
+        while let Some((_, size)) = inside.pop_front_if(|(at, _)| *at + 10_000 <= at_ms) {
             sum -= size;
         }
-        if 15_000 <= now {
+        if 15_000 <= at_ms {
             (least, most) = (least.min(sum), most.max(sum));
         }
     }
@@ -176,6 +176,29 @@ fn without_need_nothing_changes() {
     assert!(!CapConfig::default().is_set());
 }
 
+/// Scenario: late spans of traces that left come unasked, half a window's worth and then three windows' worth.
+/// Guarantees: they are taken off what others may use, and nothing leaves until they are paid for.
+#[test]
+fn late_spans_are_charged() {
+    let mut cap = Cap::new(CapConfig { spans_per_second: Some(1000), bytes_per_second: None });
+    let mut leaving = |at_ms: u64, late: u32| {
+        cap.charge(late, 0);
+        (0..1000_u64).for_each(|die| {
+            let randomness = Randomness::parse(&format!("{:014x}", die << 46)).unwrap();
+            let (rule, threshold) = (Rule::Probability, Threshold::ALWAYS);
+            cap.offer(Timestamp(at_ms), Candidate { rule, threshold, randomness, spans: 1, bytes: 1, payload: die });
+        });
+        cap.due(Timestamp(at_ms + 200)).released.len()
+    };
+    // A window of 200 and 150 borrowed; then only what a window earns.
+    let first = leaving(0, 0);
+    assert!((349..=350).contains(&first), "{first}");
+    let second = leaving(200, 100);
+    assert!((99..=101).contains(&second), "{second}");
+    assert_eq!(leaving(400, 600), 0);
+    assert_eq!(leaving(600, 0), 0);
+}
+
 proptest! {
     /// Scenario: any sizes, thresholds and dice, offered in any order within one window.
     /// Guarantees: every trace is released or dropped once; what is released fits, passes its own threshold, and never leaves
@@ -187,13 +210,14 @@ proptest! {
     ) {
         let mut cap = Cap::new(CapConfig { spans_per_second: Some(500), bytes_per_second: None });
         let mut came = Vec::new();
-        for (number, (spans, die, exponent)) in sizes.iter().enumerate() {
+        for (payload, (spans, die, exponent)) in sizes.iter().enumerate() {
             let randomness = Randomness::parse(&format!("{die:014x}")).unwrap();
             let threshold = Threshold::at_most(0.7_f64.powi(*exponent as i32));
             if threshold.keeps(randomness) {
-                let rule = PRECEDENCE[(seed as usize % 5 + number) % 5].0;
-                came.push((number, threshold));
-                cap.offer(Timestamp(0), Candidate { rule, threshold, randomness, spans: *spans, bytes: 1, payload: number });
+                let rule = PRECEDENCE[(seed as usize % 5 + payload) % 5].0;
+                let spans = *spans;
+                came.push((payload, threshold));
+                cap.offer(Timestamp(0), Candidate { rule, threshold, randomness, spans, bytes: 1, payload });
             }
         }
         let settled = cap.due(Timestamp(500));

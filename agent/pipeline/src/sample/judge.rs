@@ -156,15 +156,17 @@ impl Judge {
     pub(crate) fn weigh(&self, now: Timestamp, facts: &Facts) -> (Rule, Threshold) {
         let case = self.study(now, facts);
         let offer = self.best_offer(&case);
-        let threshold = self.threshold(&offer, facts.share);
         let kind = match offer.rule {
             rule if rule.is_beside_share() => Kind::Certain,
             Rule::Probability => Kind::Ordinary,
             _ => Kind::Purse,
         };
-        let rule = self.named(offer, case.share);
         let entry = Entry { spans: facts.spans, share: case.share, probability: offer.probability, kind };
         self.budget.book(facts.shape.coarse as usize, entry);
+        let (rule, threshold) = match self.config.mode(Rule::Probability) {
+            Mode::DryRun => (if offer.probability < 1.0 { Rule::Probability } else { offer.rule }, Threshold::ALWAYS),
+            Mode::On | Mode::Off => (self.named(offer, case.share), self.threshold(&offer, facts.share)),
+        };
         if case.novel.is_some() && threshold.keeps(facts.randomness) {
             self.remember(now, facts);
         }
@@ -271,16 +273,17 @@ impl Judge {
                 Mode::On | Mode::Off => {}
             }
         }
-        if dry[Rule::Probability.index()].is_some() {
-            best = Offer { rule: Rule::Probability, probability: 1.0 };
-        }
         self.pay(best, case, ordinary);
         for (rule, _) in Rule::ALL {
             if let Some(probability) = dry[rule.index()] {
                 self.rehearse(Offer { rule: *rule, probability }, best, case, ordinary);
             }
         }
-        best
+        // In dry run probability spends as it would, so that what it would keep is what it would keep.
+        match dry[Rule::Probability.index()] {
+            Some(probability) if best.probability < probability => Offer { rule: Rule::Probability, probability },
+            _ => best,
+        }
     }
 
     /// The probability at which `rule` would keep the trace; `None` if it has nothing to say.

@@ -148,7 +148,11 @@ fn unique_structures_do_not_eat_everything() {
 fn silent_failures_are_important() {
     let mut court = Court::new(JudgeConfig::default(), 10_000);
     let usual = |number: u64| {
-        if number % 100 == 0 { (vec![1, 2, 9], number % 2000 != 0, false) } else { (vec![1, 2, 3], false, false) }
+        if number.is_multiple_of(100) {
+            (vec![1, 2, 9], !number.is_multiple_of(2000), false)
+        } else {
+            (vec![1, 2, 3], false, false)
+        }
     };
     court.hold(60_000, usual);
     let tally = court.hold(20, |_| (vec![1, 2, 9], false, false));
@@ -174,7 +178,8 @@ fn plain_is_plain() {
 fn a_dry_run_decides_nothing() {
     let run = |rule: Rule, ppm: u32| {
         let mut court = Court::new(JudgeConfig::default().with(rule, Mode::DryRun), ppm);
-        let make = |number: u64| (vec![1, 2 + if number % 50 == 0 { number } else { 0 }], number % 100 == 1, false);
+        let make =
+            |number: u64| (vec![1, 2 + if number.is_multiple_of(50) { number } else { 0 }], number % 100 == 1, false);
         let tally = court.hold(50_000, make);
         let rehearsed = court.judge.rehearsed();
         assert_eq!(rehearsed.len(), 1);
@@ -188,7 +193,7 @@ fn a_dry_run_decides_nothing() {
     assert!(0 < rehearsed.spans_kept_anyway && rehearsed.spans_kept_anyway < 500, "{rehearsed:?}");
     let (probability, rehearsed) = run(Rule::Probability, 20_000);
     assert_eq!(probability.kept(), 50_000);
-    assert!((500..2000).contains(&rehearsed.traces), "{rehearsed:?}");
+    assert!((100..1000).contains(&rehearsed.traces), "{rehearsed:?}");
     for tally in [rare, errors, probability] {
         let ratio = tally.weight / tally.offered as f64;
         assert!((0.9..1.1).contains(&ratio), "{ratio}");

@@ -16,7 +16,7 @@ const TRACE_STATE: u32 = 3;
 const ATTRIBUTES: u32 = 9;
 
 /// What is written on every span of a kept trace.
-pub(super) struct Mark {
+pub(crate) struct Mark {
     threshold: Threshold,
     rule: Vec<u8>,
     /// For spans without a `trace_state` of their own.
@@ -24,7 +24,7 @@ pub(super) struct Mark {
 }
 
 impl Mark {
-    pub(super) fn new(threshold: Threshold, rule: Rule) -> Mark {
+    pub(crate) fn new(threshold: Threshold, rule: Rule) -> Mark {
         let mut mark = Mark { threshold, rule: rule_attribute(rule.as_str()), whole: Vec::with_capacity(96) };
         let mut whole = std::mem::take(&mut mark.whole);
         mark.append(&mut whole, "", threshold);
@@ -34,7 +34,7 @@ impl Mark {
 
     /// Appends the span, which came with a threshold, to `out`. The rule of an agent upstream is replaced: the last
     /// decision explains the span.
-    pub(super) fn write(&self, out: &mut Vec<u8>, span: &[u8], incoming: Threshold) {
+    pub(crate) fn write(&self, out: &mut Vec<u8>, span: &[u8], incoming: Threshold) {
         if incoming <= self.threshold && is_plain_span(span, RULE_ATTRIBUTE) {
             out.extend_from_slice(span);
             out.extend_from_slice(&self.whole);

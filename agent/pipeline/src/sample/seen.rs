@@ -67,7 +67,7 @@ impl Seen {
         let hash = mix(key, SPREAD);
         let first = (hash as usize % (SEEN_MAX / WAYS)) * WAYS;
         // The lowest bit above the epoch is set, so that no entry is zero.
-        (&self.0[first..first + WAYS], hash & !EPOCH_MASK | EPOCH_MASK + 1)
+        (&self.0[first..first + WAYS], (hash & !EPOCH_MASK) | (EPOCH_MASK + 1))
     }
 }
 

@@ -76,7 +76,8 @@ proptest! {
     fn order_and_ids_do_not_matter(seed in any::<u64>(), count in 1_usize..80) {
         let mut stream = Seed(seed).stream("test/shape");
         let mut below = |bound: u64| stream.next_u64() % bound;
-        let tree: Vec<(u64, u64)> = (0..count as u64).map(|at| (if at == 0 { 0 } else { 1 + below(at) }, below(5))).collect();
+        let parent = |at: u64, below: &mut dyn FnMut(u64) -> u64| if at == 0 { 0 } else { 1 + below(at) };
+        let tree: Vec<_> = (0..count as u64).map(|at| (parent(at, &mut below), below(5))).collect();
         let at = |salt: u64| move |id: u64| if id == 0 { 0 } else { mix(id, salt) | 1 };
         let nodes = |salt: u64| -> Vec<Node> {
             let id = at(salt);

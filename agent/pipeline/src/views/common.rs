@@ -22,7 +22,7 @@ pub(super) static ANY_VALUE: Schema = Schema(&[
 
 static ARRAY: Schema = Schema(&[many(1, "values", Kind::Nested(&ANY_VALUE))]);
 
-static KEY_VALUE_LIST: Schema = Schema(&[many(1, "values", Kind::Message(&KEY_VALUE))]);
+static KEY_VALUE_LIST: Schema = Schema(&[many(1, "values", Kind::Attribute)]);
 
 pub(super) static KEY_VALUE: Schema = Schema(&[
     one(1, "key", Kind::Text),
@@ -38,7 +38,7 @@ static ENTITY_REF: Schema = Schema(&[
 ]);
 
 pub(super) static RESOURCE: Schema = Schema(&[
-    many(1, "attributes", Kind::Message(&KEY_VALUE)),
+    many(1, "attributes", Kind::Attribute),
     one(2, "dropped_attributes_count", Kind::Varint),
     many(3, "entity_refs", Kind::Message(&ENTITY_REF)),
 ]);
@@ -46,7 +46,7 @@ pub(super) static RESOURCE: Schema = Schema(&[
 pub(super) static SCOPE: Schema = Schema(&[
     one(1, "name", Kind::Text),
     one(2, "version", Kind::Text),
-    many(3, "attributes", Kind::Message(&KEY_VALUE)),
+    many(3, "attributes", Kind::Attribute),
     one(4, "dropped_attributes_count", Kind::Varint),
 ]);
 

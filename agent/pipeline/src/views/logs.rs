@@ -3,7 +3,7 @@
 //! Answers how many records a request holds, and of which services. Does not read a record: logs pass through the agent
 //! as they came.
 
-use super::common::{ANY_VALUE, KEY_VALUE, RESOURCE, SCOPE, service_of, submessages};
+use super::common::{ANY_VALUE, RESOURCE, SCOPE, service_of, submessages};
 use super::schema::{Kind, Schema, ViewError, many, one, validate};
 
 static LOG_RECORD: Schema = Schema(&[
@@ -11,7 +11,7 @@ static LOG_RECORD: Schema = Schema(&[
     one(2, "severity_number", Kind::Varint),
     one(3, "severity_text", Kind::Text),
     one(5, "body", Kind::Nested(&ANY_VALUE)),
-    many(6, "attributes", Kind::Message(&KEY_VALUE)),
+    many(6, "attributes", Kind::Attribute),
     one(7, "dropped_attributes_count", Kind::Varint),
     one(8, "flags", Kind::Fixed32),
     one(9, "trace_id", Kind::Bytes),

@@ -3,7 +3,7 @@
 //! Answers how many data points a request holds and what named gauges and sums read. Does not aggregate: metrics pass
 //! through the agent as they came.
 
-use super::common::{KEY_VALUE, RESOURCE, SCOPE, service_of, submessages};
+use super::common::{RESOURCE, SCOPE, service_of, submessages};
 use super::schema::{Kind, Schema, ViewError, many, one, validate};
 use crate::wire::{Value, fields};
 
@@ -13,7 +13,7 @@ static EXEMPLAR: Schema = Schema(&[
     one(4, "span_id", Kind::Bytes),
     one(5, "trace_id", Kind::Bytes),
     one(6, "as_int", Kind::Fixed64),
-    many(7, "filtered_attributes", Kind::Message(&KEY_VALUE)),
+    many(7, "filtered_attributes", Kind::Attribute),
 ]);
 
 static NUMBER_POINT: Schema = Schema(&[
@@ -22,7 +22,7 @@ static NUMBER_POINT: Schema = Schema(&[
     one(4, "as_double", Kind::Fixed64),
     many(5, "exemplars", Kind::Message(&EXEMPLAR)),
     one(6, "as_int", Kind::Fixed64),
-    many(7, "attributes", Kind::Message(&KEY_VALUE)),
+    many(7, "attributes", Kind::Attribute),
     one(8, "flags", Kind::Varint),
 ]);
 
@@ -34,7 +34,7 @@ static HISTOGRAM_POINT: Schema = Schema(&[
     one(6, "bucket_counts", Kind::PackedFixed64),
     one(7, "explicit_bounds", Kind::PackedFixed64),
     many(8, "exemplars", Kind::Message(&EXEMPLAR)),
-    many(9, "attributes", Kind::Message(&KEY_VALUE)),
+    many(9, "attributes", Kind::Attribute),
     one(10, "flags", Kind::Varint),
     one(11, "min", Kind::Fixed64),
     one(12, "max", Kind::Fixed64),
@@ -43,7 +43,7 @@ static HISTOGRAM_POINT: Schema = Schema(&[
 static BUCKETS: Schema = Schema(&[one(1, "offset", Kind::Varint), one(2, "bucket_counts", Kind::PackedVarint)]);
 
 static EXPONENTIAL_POINT: Schema = Schema(&[
-    many(1, "attributes", Kind::Message(&KEY_VALUE)),
+    many(1, "attributes", Kind::Attribute),
     one(2, "start_time_unix_nano", Kind::Fixed64),
     one(3, "time_unix_nano", Kind::Fixed64),
     one(4, "count", Kind::Fixed64),
@@ -67,7 +67,7 @@ static SUMMARY_POINT: Schema = Schema(&[
     one(4, "count", Kind::Fixed64),
     one(5, "sum", Kind::Fixed64),
     many(6, "quantile_values", Kind::Message(&QUANTILE)),
-    many(7, "attributes", Kind::Message(&KEY_VALUE)),
+    many(7, "attributes", Kind::Attribute),
     one(8, "flags", Kind::Varint),
 ]);
 
@@ -98,7 +98,7 @@ static METRIC: Schema = Schema(&[
     one(9, "histogram", Kind::Message(&HISTOGRAM)),
     one(10, "exponential_histogram", Kind::Message(&EXPONENTIAL)),
     one(11, "summary", Kind::Message(&SUMMARY)),
-    many(12, "metadata", Kind::Message(&KEY_VALUE)),
+    many(12, "metadata", Kind::Attribute),
 ]);
 
 static SCOPE_METRICS: Schema = Schema(&[

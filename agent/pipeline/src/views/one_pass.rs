@@ -131,14 +131,15 @@ fn status(bytes: &[u8], span: &mut SpanView<'_>) -> Option<()> {
 /// An attribute as encoders write it: key, then a value of text or a number; everything else goes by the tables.
 #[inline]
 fn key_value(bytes: &[u8]) -> Option<()> {
-    if usual_key_value(bytes).is_some() { Some(()) } else { valid(bytes, &KEY_VALUE) }
+    if usual_key_value(bytes) { Some(()) } else { valid(bytes, &KEY_VALUE) }
 }
 
+/// Whether this is an attribute as encoders write it, and well-formed.
 #[inline]
-fn usual_key_value(bytes: &[u8]) -> Option<()> {
-    let [0x0a, key_length @ 0..HIGH, rest @ ..] = bytes else { return None };
-    let (key, rest) = rest.split_at_checked(usize::from(*key_length))?;
-    let [0x12, value_length @ 0..HIGH, value @ ..] = rest else { return None };
+pub(super) fn usual_key_value(bytes: &[u8]) -> bool {
+    let [0x0a, key_length @ 0..HIGH, rest @ ..] = bytes else { return false };
+    let Some((key, rest)) = rest.split_at_checked(usize::from(*key_length)) else { return false };
+    let [0x12, value_length @ 0..HIGH, value @ ..] = rest else { return false };
     let usual = usize::from(*value_length) == value.len()
         && match value {
             [0x0a, length @ 0..HIGH, text @ ..] => usize::from(*length) == text.len() && is_text(text),
@@ -147,7 +148,7 @@ fn usual_key_value(bytes: &[u8]) -> Option<()> {
             [0x21, number @ ..] => number.len() == 8,
             _ => false,
         };
-    if usual && is_text(key) { Some(()) } else { None }
+    usual && is_text(key)
 }
 
 /// One varint and nothing else.
@@ -268,7 +269,7 @@ mod tests {
             put_bytes(&mut pair, 2, &any);
             pair
         };
-        let usual = |bytes: &[u8]| usual_key_value(bytes).is_some();
+        let usual = |bytes: &[u8]| usual_key_value(bytes);
         for text in ["", "a", "1234567", "12345678", "a text of some length", "größer als ASCII", "日本"] {
             assert!(usual(&pair("url.path", 1, text.as_bytes())), "{text}");
             assert!(usual(&pair(text, 1, b"value")), "{text}");

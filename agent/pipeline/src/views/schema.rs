@@ -8,6 +8,8 @@ use std::ops::Range;
 
 use thiserror::Error;
 
+use super::common::KEY_VALUE;
+use super::one_pass::usual_key_value;
 use crate::wire::{Field, Reader, Value, WireError};
 
 /// How deep an attribute value may nest: the attribute depth limit of OpenTelemetry's declarative configuration.
@@ -53,6 +55,8 @@ pub enum Problem {
 /// What a field may hold.
 pub(super) enum Kind {
     Message(&'static Schema),
+    /// A `KeyValue` message.
+    Attribute,
     /// A message that counts towards [`NESTING_MAX`].
     Nested(&'static Schema),
     Text,
@@ -135,6 +139,8 @@ fn walk(buffer: &[u8], range: Range<usize>, schema: &'static Schema, depth: u32)
 
 fn check(buffer: &[u8], field: &Field<'_>, known: &Known, depth: u32) -> Result<(), Fault> {
     match (&known.kind, field.value) {
+        (Kind::Attribute, Value::Bytes(bytes)) if usual_key_value(bytes) => Ok(()),
+        (Kind::Attribute, Value::Bytes(_)) => walk(buffer, field.payload..field.end, &KEY_VALUE, depth),
         (Kind::Message(schema), Value::Bytes(_)) => walk(buffer, field.payload..field.end, schema, depth),
         (Kind::Nested(_), Value::Bytes(_)) if depth >= NESTING_MAX => Err(Fault::at(field.start, Problem::Nesting)),
         (Kind::Nested(schema), Value::Bytes(_)) => walk(buffer, field.payload..field.end, schema, depth + 1),
@@ -181,7 +187,7 @@ fn segment(buffer: &[u8], range: Range<usize>, known: &Known, start: usize) -> S
 
 fn expected(kind: &Kind) -> &'static str {
     match kind {
-        Kind::Message(_) | Kind::Nested(_) => "a message",
+        Kind::Message(_) | Kind::Attribute | Kind::Nested(_) => "a message",
         Kind::Text => "text",
         Kind::Bytes => "bytes",
         Kind::Varint | Kind::PackedVarint => "a varint",

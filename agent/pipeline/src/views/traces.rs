@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::common::{KEY_VALUE, RESOURCE, SCOPE, service_of, submessages, text_attribute};
+use super::common::{RESOURCE, SCOPE, service_of, submessages, text_attribute};
 use super::one_pass;
 use super::schema::{Kind, Schema, ViewError, many, one, validate};
 use crate::wire::{Value, fields};
@@ -17,7 +17,7 @@ pub(super) static STATUS: Schema = Schema(&[one(2, "message", Kind::Text), one(3
 pub(super) static EVENT: Schema = Schema(&[
     one(1, "time_unix_nano", Kind::Fixed64),
     one(2, "name", Kind::Text),
-    many(3, "attributes", Kind::Message(&KEY_VALUE)),
+    many(3, "attributes", Kind::Attribute),
     one(4, "dropped_attributes_count", Kind::Varint),
 ]);
 
@@ -25,7 +25,7 @@ pub(super) static LINK: Schema = Schema(&[
     one(1, "trace_id", Kind::Bytes),
     one(2, "span_id", Kind::Bytes),
     one(3, "trace_state", Kind::Text),
-    many(4, "attributes", Kind::Message(&KEY_VALUE)),
+    many(4, "attributes", Kind::Attribute),
     one(5, "dropped_attributes_count", Kind::Varint),
     one(6, "flags", Kind::Fixed32),
 ]);
@@ -39,7 +39,7 @@ pub(super) static SPAN: Schema = Schema(&[
     one(6, "kind", Kind::Varint),
     one(7, "start_time_unix_nano", Kind::Fixed64),
     one(8, "end_time_unix_nano", Kind::Fixed64),
-    many(9, "attributes", Kind::Message(&KEY_VALUE)),
+    many(9, "attributes", Kind::Attribute),
     one(10, "dropped_attributes_count", Kind::Varint),
     many(11, "events", Kind::Message(&EVENT)),
     one(12, "dropped_events_count", Kind::Varint),
@@ -267,7 +267,18 @@ impl<'a> SpanView<'a> {
     }
 
     /// The ids, or what is wrong with them, as in `trace_id: expected 16 bytes, found 8`.
+    #[inline]
     pub fn ids(&self) -> Result<SpanIds, String> {
+        let sized = (self.trace_id.try_into(), self.span_id.try_into(), self.parent_span_id.try_into());
+        match sized {
+            (Ok(trace), Ok(span), Ok(parent)) if trace != [0; 16] && span != [0; 8] && parent != [0; 8] => {
+                Ok(SpanIds { trace, span, parent: Some(parent) })
+            }
+            _ => self.unusual_ids(),
+        }
+    }
+
+    fn unusual_ids(&self) -> Result<SpanIds, String> {
         let parent = match self.parent_span_id {
             [] => None,
             id => Some(sized::<8>("parent_span_id", id)?).filter(|id| *id != [0; 8]),

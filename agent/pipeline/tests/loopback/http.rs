@@ -190,16 +190,70 @@ async fn a_large_window_is_refused() {
     }
 }
 
-/// Scenario: all requests together may hold very little memory.
-/// Guarantees: a request beyond it is refused retryably with a pause; a small one afterwards is accepted.
+/// A request of which only the beginning is sent.
+async fn begun(pipeline: &Pipeline, path: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(pipeline.http_addr().unwrap()).await.unwrap();
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nhost: a\r\ncontent-type: application/x-protobuf\r\ncontent-length: 450\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(&[0; 300]).await.unwrap();
+    stream
+}
+
+/// Scenario: all requests together may hold very little memory, and three slow senders hold it; then they leave.
+/// Guarantees: meanwhile a request is refused retryably with a pause, and afterwards it is accepted.
 #[tokio::test]
 async fn memory_in_flight_is_bounded() {
     let mut config = config(vec![]);
     config.limits.in_flight_bytes_max = 1000;
     let pipeline = started(config).await;
-    let response = post(&pipeline, &[PROTOBUF], vec![0_u8; 2000]).await;
-    assert_eq!((response.status().as_u16(), response.headers()["retry-after"].as_bytes()), (503, &b"1"[..]));
-    assert_eq!(post(&pipeline, &[PROTOBUF], good()).await.status(), 200);
+    let slow = [
+        begun(&pipeline, "/v1/traces").await,
+        begun(&pipeline, "/v1/logs").await,
+        begun(&pipeline, "/v1/metrics").await,
+    ];
+    assert!(good().len() > 100, "too much beside nine hundred");
+    let answered = async |status: u16| {
+        let answered = async {
+            loop {
+                let response = post(&pipeline, &[PROTOBUF], good()).await;
+                if response.status() == status {
+                    return response;
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, answered).await.unwrap()
+    };
+    assert_eq!(answered(503).await.headers()["retry-after"].as_bytes(), &b"1"[..]);
+    drop(slow);
+    answered(200).await;
+    assert_eq!(post(&pipeline, &[PROTOBUF], vec![0; 600]).await.status(), 413, "would not fit alone either");
+}
+
+/// Scenario: the process occupies more memory than it may, while the pipeline holds nothing.
+/// Guarantees: metrics, logs and profiles are refused before their bodies are read, traces are taken in, and the level and
+/// what it was judged by can be seen.
+#[tokio::test]
+async fn traces_go_last_when_memory_is_tight() {
+    let mut config = config(vec![]);
+    config.memory_max = Some(1 << 20);
+    let pipeline = started(config).await;
+    let lean = async {
+        while post(&pipeline, &[PROTOBUF], good()).await.status() != 200 || pipeline.stats().memory.level != "lean" {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, lean).await.unwrap();
+    for path in ["/v1/metrics", "/v1/logs", "/v1development/profiles"] {
+        let mut stream = begun(&pipeline, path).await;
+        let mut answer = vec![0; 4096];
+        let length = tokio::time::timeout(PATIENCE, stream.read(&mut answer)).await.unwrap().unwrap();
+        let answer = String::from_utf8_lossy(&answer[..length]);
+        assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("memory full"), "{answer}");
+    }
+    let memory = pipeline.stats().memory;
+    assert!(memory.limit_bytes == 1 << 20 && memory.resident_bytes > memory.limit_bytes, "{memory:?}");
 }
 
 async fn talk(pipeline: &Pipeline, sent: &[u8]) -> String {

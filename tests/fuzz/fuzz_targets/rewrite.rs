@@ -1,0 +1,4 @@
+#![no_main]
+//! Fuzzes `rewrite`; what it must hold is in `targets.rs`.
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| homeostat_fuzz::rewrite(data));

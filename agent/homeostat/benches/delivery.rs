@@ -20,7 +20,7 @@ use std::process::{Command, ExitCode};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use common::delivery::{Keeping, Load, Sink, mixed};
+use common::delivery::{Keeping, Load, Sink, mixed, pass};
 use common::{Running, eventually, manifest};
 
 /// The share of spans that may come twice, in parts per million.
@@ -79,10 +79,6 @@ fn main() -> ExitCode {
 #[expect(clippy::disallowed_methods, reason = "real processes are measured, in real time")]
 fn now() -> Instant {
     Instant::now()
-}
-
-fn pass(span: Duration) {
-    std::thread::sleep(span);
 }
 
 /// A manifest that sends to `sink`.

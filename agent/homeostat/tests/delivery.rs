@@ -9,8 +9,8 @@ mod common;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use common::delivery::{Keeping, Load, Sink, mixed};
-use common::{Running, eventually, for_about, manifest};
+use common::delivery::{Keeping, Load, Sink, mixed, pass};
+use common::{Running, eventually, manifest};
 
 /// Times the agent is killed.
 const KILLS: u64 = 3;
@@ -35,7 +35,7 @@ fn killed_again_and_again(sampling: &str, keeping: Keeping) -> (u64, u64) {
     for kill in 0..KILLS {
         let agent = Running::start(dir.path(), &text);
         load.aim(Some(agent.door("otlp_http")));
-        for_about(Duration::from_millis(900 + mixed(kill) % 900), || std::thread::sleep(Duration::from_millis(5)));
+        pass(Duration::from_millis(900 + mixed(kill) % 900));
         agent.kill();
         load.aim(None);
     }

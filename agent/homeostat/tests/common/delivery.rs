@@ -55,6 +55,12 @@ fn now() -> Instant {
     Instant::now()
 }
 
+/// Lets time pass.
+#[expect(clippy::disallowed_methods, reason = "real processes are measured, in real time")]
+pub(crate) fn pass(span: Duration) {
+    std::thread::sleep(span);
+}
+
 impl Sink {
     pub(crate) fn start() -> Sink {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -244,14 +250,14 @@ impl Sender {
         let mut due = now();
         while !self.stopping.load(Relaxed) {
             if let Some(pause) = pause {
-                std::thread::sleep(due.saturating_duration_since(now()));
+                pass(due.saturating_duration_since(now()));
                 // What could not be sent while the agent was away is not made up for.
                 due = (due + pause).max(now() - pause);
             }
             let batch = batch(self.next.fetch_add(TRACES_PER_REQUEST, Relaxed));
             while !self.send(&batch) {
                 self.connection = None;
-                std::thread::sleep(Duration::from_millis(20));
+                pass(Duration::from_millis(20));
             }
             self.acknowledged.lock().unwrap().push(batch.first_trace);
         }
@@ -281,7 +287,7 @@ impl Sender {
         let is_acknowledged = is_read && status.starts_with("HTTP/1.1 200");
         if is_read && !is_acknowledged {
             self.refused.fetch_add(1, Relaxed);
-            std::thread::sleep(Duration::from_millis(200));
+            pass(Duration::from_millis(200));
         }
         is_acknowledged
     }

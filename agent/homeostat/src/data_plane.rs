@@ -5,21 +5,25 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use homeostat_core::{Observation, SamplingPlan, Timestamp};
 use homeostat_pipeline::{
-    AggregateReport, ClientTls, ExportProtocol, ExportSignals, ExporterConfig, ExporterStats, Limits, Pipeline,
-    PipelineConfig, PipelineStats, Secret, ServerTls, SpanMetrics, TokenSource,
+    AggregateReport, BufferConfig, ClientTls, ExportProtocol, ExportSignals, ExporterConfig, ExporterStats, Limits,
+    Pipeline, PipelineConfig, PipelineStats, Secret, ServerTls, SpanMetrics, StoreStats, TokenSource,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::manifest::{Compression, DoorSecurity, ExporterSpec, Manifest, Protocol, TelemetryKind, Tokens};
+use crate::manifest::{Compression, DoorSecurity, Durability, ExporterSpec, Manifest, Protocol, TelemetryKind, Tokens};
 
 /// Time for what is on its way when the agent stops: together with the loop's draining below the ten seconds that container
 /// runtimes grant.
 const SHUTDOWN_WITHIN: Duration = Duration::from_secs(4);
+
+/// Where the durable log lies in the state directory.
+const LOG_FOLDER: &str = "delivery";
 
 /// The running data plane.
 ///
@@ -34,6 +38,7 @@ impl DataPlane {
     pub(crate) async fn start(
         manifest: &Manifest,
         plan: SamplingPlan,
+        state_dir: &Path,
     ) -> Result<DataPlane, homeostat_pipeline::StartError> {
         let limits = Limits::default();
         let config = PipelineConfig {
@@ -49,6 +54,17 @@ impl DataPlane {
             sampler: manifest.sampler,
             exporters: manifest.exporters.iter().map(exporter).collect(),
             span_metrics: SpanMetrics { interval: manifest.span_metrics_interval, identity: identity(manifest) },
+            durability: match manifest.delivery.durability {
+                Durability::Memory => homeostat_pipeline::Durability::Memory,
+                Durability::Disk => homeostat_pipeline::Durability::Disk {
+                    dir: state_dir.join(LOG_FOLDER),
+                    bytes_max: manifest.delivery.disk_bytes_max,
+                },
+            },
+            buffer: BufferConfig {
+                queue_bytes_max: usize::try_from(manifest.delivery.queue_bytes_max).unwrap_or(usize::MAX),
+                ..BufferConfig::default()
+            },
             ..PipelineConfig::default()
         };
         let pipeline = Pipeline::start(config, plan).await?;
@@ -294,6 +310,30 @@ pub(crate) struct Stats {
     pub(crate) memory: Memory,
     /// Per destination.
     pub(crate) exporters: Vec<Exported>,
+    /// The durable log, with `durability: disk`.
+    #[serde(default)]
+    pub(crate) log: Option<DeliveryLog>,
+}
+
+/// The durable log.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct DeliveryLog {
+    /// Bytes in it.
+    pub(crate) bytes: u64,
+    /// Bytes it may have.
+    pub(crate) bytes_max: u64,
+    /// Whether it cannot be written at present.
+    pub(crate) is_failing: bool,
+    /// Writes that failed.
+    pub(crate) write_failures: u64,
+    /// Damaged records that were skipped, at least.
+    pub(crate) records_lost: u64,
+    /// Their bytes.
+    pub(crate) bytes_lost: u64,
+    /// Undecided spans of a former life that went back to the sampler.
+    pub(crate) spans_recovered: u64,
+    /// Requests that were recognised as sent again.
+    pub(crate) requests_repeated: u64,
 }
 
 /// How tight memory is.
@@ -324,6 +364,12 @@ pub(crate) struct Exported {
     pub(crate) items_queued: u64,
     /// Its bytes.
     pub(crate) queue_bytes: u64,
+    /// Whether the destination is tried: `closed`, `open` or `half_open`.
+    #[serde(default)]
+    pub(crate) circuit: String,
+    /// How often the destination was found down.
+    #[serde(default)]
+    pub(crate) circuit_opened: u64,
 }
 
 impl From<PipelineStats> for Stats {
@@ -355,7 +401,21 @@ impl From<PipelineStats> for Stats {
                 level: stats.memory.level.to_owned(),
             },
             exporters: stats.exporters.into_iter().map(exported).collect(),
+            log: stats.store.map(delivery_log),
         }
+    }
+}
+
+fn delivery_log(stats: StoreStats) -> DeliveryLog {
+    DeliveryLog {
+        bytes: stats.bytes,
+        bytes_max: stats.bytes_max,
+        is_failing: stats.is_failing,
+        write_failures: stats.write_failures,
+        records_lost: stats.records_lost,
+        bytes_lost: stats.bytes_lost,
+        spans_recovered: stats.spans_recovered,
+        requests_repeated: stats.requests_repeated,
     }
 }
 
@@ -367,6 +427,8 @@ fn exported(stats: ExporterStats) -> Exported {
         items_dropped: owned(stats.items_dropped),
         items_queued: stats.items_queued,
         queue_bytes: stats.queue_bytes,
+        circuit: stats.circuit.as_str().to_owned(),
+        circuit_opened: stats.circuit_opened,
     }
 }
 

@@ -5,6 +5,7 @@
 //! found in one go and carries the line it stands in; deriving a parser would stop at the first.
 
 mod automation;
+mod delivery;
 mod doors;
 mod exporters;
 mod guards;
@@ -17,6 +18,7 @@ mod section;
 mod security;
 mod text;
 
+pub(crate) use delivery::{Delivery, Durability};
 pub(crate) use doors::Doors;
 pub(crate) use exporters::{Compression, ExporterSpec, Protocol, TelemetryKind};
 pub(crate) use problems::{Note, Place, Problem, Problems};
@@ -93,6 +95,8 @@ pub(crate) struct Manifest {
     pub(crate) intake: Intake,
     /// Where kept telemetry is sent.
     pub(crate) exporters: Vec<ExporterSpec>,
+    /// How it waits for that.
+    pub(crate) delivery: Delivery,
     /// Which sampling rules decide, and how much may leave.
     pub(crate) sampler: SamplerConfig,
     /// How often the counts of spans leave as metrics; `None`: not at all.
@@ -175,6 +179,7 @@ fn read_document(root: &Node, source: ManifestSource, report: &mut Report) -> Ma
         security: DoorSecurity::default(),
         intake: Intake::default(),
         exporters: Vec::new(),
+        delivery: Delivery::default(),
         sampler: SamplerConfig::default(),
         span_metrics_interval: Some(SPAN_METRICS_INTERVAL),
         scale_endpoints: BTreeMap::new(),
@@ -220,6 +225,9 @@ fn read_spec(mut spec: Section<'_>, manifest: &mut Manifest, exporters: &mut Exp
     let settings = &mut manifest.settings;
     (manifest.doors, manifest.security) = doors::read(&mut spec, &mut manifest.intake, report);
     manifest.intake.read_memory(&mut spec, report);
+    if let Some(section) = spec.section("delivery", report) {
+        manifest.delivery = delivery::read(section, report);
+    }
     if let Some(section) = spec.section("objectives", report) {
         settings.objectives = objectives::read(section, report);
     }

@@ -18,7 +18,7 @@ use axum::routing::get;
 use homeostat_core::{Indicator, Regime, ServiceName, Target};
 use tokio::sync::watch;
 
-use crate::data_plane::{Aggregates, DataPlane, Exported, Red, Stats};
+use crate::data_plane::{Aggregates, DataPlane, DeliveryLog, Exported, Red, Stats};
 use crate::view::{Durations, EffectKind, LoopView, Trouble, VERDICTS};
 use exposition::Exposition;
 use exposition::Kind::{Counter, Gauge};
@@ -160,6 +160,28 @@ fn data_plane(page: &mut Exposition, stats: &Stats) {
     page.family("homeostat_buffer_bytes", Gauge, "Bytes of traces not decided yet.").plain(stats.buffer_bytes);
     memory(page, stats);
     exporters(page, stats);
+    if let Some(log) = &stats.log {
+        delivery_log(page, log);
+    }
+}
+
+fn delivery_log(page: &mut Exposition, log: &DeliveryLog) {
+    let families: [Read<DeliveryLog>; 7] = [
+        ("homeostat_delivery_log_bytes", "Bytes in the durable log.", |log| log.bytes),
+        ("homeostat_delivery_log_limit_bytes", "Bytes the durable log may have.", |log| log.bytes_max),
+        ("homeostat_delivery_log_failing", "Whether the durable log cannot be written.", |log| log.is_failing.into()),
+        ("homeostat_delivery_log_errors_total", "Writes of the durable log that failed.", |log| log.write_failures),
+        ("homeostat_delivery_log_lost_total", "Damaged records that were skipped, at least.", |log| log.records_lost),
+        ("homeostat_delivery_log_recovered_spans_total", "Undecided spans of the life before.", |log| {
+            log.spans_recovered
+        }),
+        ("homeostat_delivery_log_repeats_total", "Requests that had been taken in before.", |log| {
+            log.requests_repeated
+        }),
+    ];
+    for (name, help, read) in families {
+        page.family(name, if name.ends_with("_total") { Counter } else { Gauge }, help).plain(read(log));
+    }
 }
 
 fn memory(page: &mut Exposition, stats: &Stats) {
@@ -175,7 +197,13 @@ fn memory(page: &mut Exposition, stats: &Stats) {
 }
 
 fn exporters(page: &mut Exposition, stats: &Stats) {
-    let counts: [Read<Exported>; 4] = [
+    let counts: [Read<Exported>; 6] = [
+        ("homeostat_export_circuit_open", "Whether the destination is left alone or probed.", |out| {
+            (out.circuit != "closed").into()
+        }),
+        ("homeostat_export_circuit_opened_total", "How often the destination was found down.", |out| {
+            out.circuit_opened
+        }),
         ("homeostat_export_items_total", "Items the destination accepted.", |out| out.items_exported),
         ("homeostat_export_failures_total", "Export attempts that failed.", |out| out.failures),
         ("homeostat_export_queue_items", "Items waiting or being sent.", |out| out.items_queued),

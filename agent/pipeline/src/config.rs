@@ -31,6 +31,8 @@ pub struct PipelineConfig {
     pub sampler: SamplerConfig,
     /// Where kept telemetry goes; none: it is counted and forgotten.
     pub exporters: Vec<ExporterConfig>,
+    /// What survives a kill.
+    pub durability: Durability,
     /// How many series are kept apart.
     pub cardinality: Cardinality,
     /// How the aggregates leave as metrics.
@@ -49,6 +51,7 @@ impl Default for PipelineConfig {
             buffer: BufferConfig::default(),
             sampler: SamplerConfig::default(),
             exporters: Vec::new(),
+            durability: Durability::Memory,
             cardinality: Cardinality::default(),
             span_metrics: SpanMetrics::default(),
         }
@@ -239,6 +242,20 @@ impl Default for Cardinality {
     fn default() -> Self {
         Cardinality { services_max: 500, operations_per_service_max: 100, edges_max: 5000, pending_calls_max: 100_000 }
     }
+}
+
+/// What survives a kill of the agent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// Nothing that waits; what is lost otherwise is counted.
+    Memory,
+    /// Every acknowledged span that is or will be kept, and every acknowledged metric and log; a power cut too.
+    Disk {
+        /// A directory of its own.
+        dir: PathBuf,
+        /// Bytes it may take; beyond it, senders are asked to come back.
+        bytes_max: u64,
+    },
 }
 
 /// One destination.

@@ -26,6 +26,7 @@ use crate::governor::{self, Governor};
 use crate::pipeline::StartError;
 use crate::sample::{Arrivals, Sampler, Source};
 use crate::stats::{DoorCounters, MemoryStats, Refused};
+use crate::store::Store;
 use crate::tokens::{self, Tokens, TokensError};
 use crate::views::{LogsView, MetricsView, ProfilesView, SpanView, TracesView};
 use crate::watched::Watched;
@@ -70,7 +71,7 @@ impl fmt::Display for Refusal {
             Refusal::TooLarge { limit } => {
                 write!(f, "request exceeds the limit of {limit} bytes, before or after inflation; send smaller batches")
             }
-            Refusal::Overload(what) => write!(f, "{what} full, try again later"),
+            Refusal::Overload(what) => write!(f, "{what}, try again later"),
             Refusal::Timeout => f.write_str("the request body did not arrive in time"),
             Refusal::Unauthenticated => f.write_str("a bearer token is needed in the authorization header"),
         }
@@ -96,10 +97,10 @@ impl Accepted {
 }
 
 /// What the spans of one scope have in common.
-struct Reading {
-    source: u32,
-    service: u64,
-    slow_nanos: u64,
+pub(crate) struct Reading {
+    pub(crate) source: u32,
+    pub(crate) service: u64,
+    pub(crate) slow_nanos: u64,
 }
 
 /// The data plane's state, shared by doors, sweeper and exporters.
@@ -153,7 +154,7 @@ impl Intake {
 
     /// Whether there is memory to read a request of `kind`.
     pub(crate) fn has_memory(&self, kind: Telemetry) -> Result<(), Refusal> {
-        if self.governor.level().takes(kind) { Ok(()) } else { Err(Refusal::Overload("memory")) }
+        if self.governor.level().takes(kind) { Ok(()) } else { Err(Refusal::Overload("memory full")) }
     }
 
     /// Looks at the memory held and occupied; called several times a second.
@@ -178,8 +179,10 @@ impl Intake {
     /// Takes in one request of `kind`, or refuses it as a whole and changes nothing.
     pub(crate) fn take(&self, kind: Telemetry, body: &Bytes) -> Result<Accepted, Refusal> {
         if !self.outlet.has_room(kind) {
-            return Err(Refusal::Overload("export queue"));
+            self.perceive(kind, body);
+            return Err(Refusal::Overload("export queue full"));
         }
+        let _working = self.outlet.store().map(Store::working);
         match kind {
             Telemetry::Traces => self.traces(self.clock.now(), body),
             Telemetry::Metrics => self.metrics(body),
@@ -193,6 +196,7 @@ impl Intake {
         let now = self.clock.now();
         self.sampler.sweep(now, &self.plan.load(), &mut self.outlet.at(now));
         self.outlet.flush_due(now);
+        self.outlet.tend(now, self.sampler.oldest().unwrap_or(now));
     }
 
     /// Decides everything and sends it.
@@ -241,7 +245,7 @@ impl Intake {
     }
 
     /// A span whose ids are valid, or what is wrong with them.
-    fn accept<'a>(
+    pub(crate) fn accept<'a>(
         &self,
         view: &'a SpanView<'a>,
         reading: &Reading,
@@ -250,12 +254,30 @@ impl Intake {
         let ids = view.ids()?;
         let trace_hash = match last {
             Some(last) if last.ids.trace == ids.trace => last.trace_hash,
-            _ => self.hasher.hash_one(ids.trace),
+            _ => self.trace_hash(&ids.trace),
         };
         let operation = operation_key(reading.service, view);
         let mut span = Counted { view, ids, trace_hash, operation, source: reading.source, slow: false };
         span.slow = span.is_entry() && view.duration_nanos() > reading.slow_nanos;
         Ok(span)
+    }
+
+    /// By which the sampler knows a trace.
+    pub(crate) fn trace_hash(&self, trace: &[u8; 16]) -> u64 {
+        self.hasher.hash_one(trace)
+    }
+
+    /// Hears what a refused request says of utilisation: whoever steers by it must not go blind because a destination is
+    /// down, and a gauge that comes again says the same.
+    pub(crate) fn perceive(&self, kind: Telemetry, body: &Bytes) {
+        if kind != Telemetry::Metrics {
+            return;
+        }
+        for resource in MetricsView::parse(body).iter().flat_map(|view| view.resources()) {
+            let service = self.aggregates.service(resource.service());
+            service.hear();
+            utilization::read(resource, &service);
+        }
     }
 
     fn metrics(&self, body: &Bytes) -> Result<Accepted, Refusal> {

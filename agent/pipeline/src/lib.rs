@@ -13,6 +13,7 @@ mod pipeline;
 
 mod receive;
 
+mod durable;
 mod intake;
 
 pub mod views;
@@ -24,6 +25,7 @@ pub mod sample;
 pub mod evaluate;
 
 mod export;
+mod store;
 
 #[doc(hidden)]
 pub mod fuzz;
@@ -40,12 +42,15 @@ mod wire;
 
 pub use aggregate::{AggregateReport, DurationSummary, EdgeReport, OVERFLOW, OperationReport, ServiceReport};
 pub use config::{
-    BufferConfig, Cardinality, ClientTls, Compression, DoorSecurity, ExportProtocol, ExportSignals, ExporterConfig,
-    Limits, PipelineConfig, SamplerConfig, Secret, ServerTls, SpanMetrics, Telemetry, TokenSource,
+    BufferConfig, Cardinality, ClientTls, Compression, DoorSecurity, Durability, ExportProtocol, ExportSignals,
+    ExporterConfig, Limits, PipelineConfig, SamplerConfig, Secret, ServerTls, SpanMetrics, Telemetry, TokenSource,
 };
 pub use export::{ExporterError, ExporterProblem};
 pub use intake::{Accepted, Refusal};
 pub use pipeline::{Pipeline, StartError};
-pub use stats::{Due, ExporterStats, Lost, MemoryStats, PipelineStats, Refused, Rule, Unsampled};
+pub use stats::{
+    CircuitState, Due, ExporterStats, Lost, MemoryStats, PipelineStats, Refused, Rule, StoreStats, Unsampled,
+};
+pub use store::StoreError;
 pub use tls::TlsError;
 pub use tokens::TokensError;

@@ -23,6 +23,7 @@ use crate::governor;
 use crate::intake::{Accepted, Intake, Refusal};
 use crate::receive::{Door, GrpcDoor, HttpDoor, Listener};
 use crate::stats::{PipelineStats, Rule};
+use crate::store::StoreError;
 use crate::tls::{self, DoorTls, TlsError};
 use crate::tokens::TokensError;
 use crate::watched::chain;
@@ -49,6 +50,9 @@ pub enum StartError {
     /// An exporter's configuration is unusable.
     #[error(transparent)]
     Exporter(#[from] ExporterError),
+    /// The durable log cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The doors' certificates or keys are unusable.
     #[error("cannot open the OTLP doors with TLS: {}", chain(.0))]
     Tls(#[from] TlsError),
@@ -97,9 +101,11 @@ impl Pipeline {
             doors: JoinSet::new(),
             background: JoinSet::new(),
         };
+        if let Some(leftover) = intake.outlet.spawn(&mut pipeline.background) {
+            intake.recover(leftover).await;
+        }
         pipeline.open(grpc, GrpcDoor(intake.clone()), tls.clone());
         pipeline.open(http, HttpDoor(intake.clone()), tls.clone());
-        intake.outlet.spawn(&mut pipeline.background);
         if let Some(interval) = config.span_metrics.interval {
             pipeline.background.spawn(tell(intake.clone(), Duration::from_millis(interval.0)));
         }
@@ -128,9 +134,10 @@ impl Pipeline {
         self.intake.plan.load_full()
     }
 
-    /// Takes in a request made inside this process, such as spans of kernel facts, as if it had come through a door.
+    /// Takes in a request made inside this process, such as spans of kernel facts, as if it had come through a door. There is
+    /// nobody to wait for the disk: with `durability: disk`, spans that are not decided yet are lost in a crash.
     pub fn ingest(&self, kind: Telemetry, request: &Bytes) -> Result<Accepted, Refusal> {
-        let taken = self.intake.take(kind, request);
+        let taken = self.intake.take_unasked(kind, request);
         self.intake.counters.requests.add(1);
         if let Err(refusal) = &taken {
             self.intake.counters.refused.add(refusal.reason(), 1);
@@ -179,6 +186,7 @@ impl Pipeline {
             buffer_bytes: waiting.bytes,
             memory: self.intake.memory(),
             exporters: self.intake.outlet.stats(),
+            store: self.intake.outlet.store_stats(),
         }
     }
 
@@ -199,7 +207,7 @@ impl Pipeline {
         }
         drop(timeout_at(deadline, self.intake.outlet.drained()).await);
         self.background.shutdown().await;
-        self.intake.outlet.abandon();
+        self.intake.outlet.close().await;
         self.stats()
     }
 

@@ -26,3 +26,4 @@ pub(crate) use grpc::GrpcDoor;
 pub(crate) use http::HttpDoor;
 pub(crate) use json::to_protobuf;
 pub(crate) use listen::{Door, Listener};
+pub(crate) use work::LARGE_BYTES;

@@ -243,6 +243,16 @@ impl Sampler {
         self.count(&tallies);
     }
 
+    /// Takes over a decision of a former life: further spans of the trace follow it.
+    pub(crate) fn remember(&self, now: Timestamp, trace_hash: u64, rule: Rule, threshold: Threshold) {
+        self.shard(trace_hash).remember(now, trace_hash, Decision::Keep { rule, threshold });
+    }
+
+    /// When the oldest trace that waits for its decision began.
+    pub(crate) fn oldest(&self) -> Option<Timestamp> {
+        self.shards.iter().filter_map(|shard| lock(shard).oldest()).min()
+    }
+
     /// Counts what was released and writes what is kept, or lets it wait for its turn under the cap.
     fn let_go(&self, now: Timestamp, released: &mut Vec<Released>, tallies: &mut Tallies, kept: &mut impl KeptSpans) {
         for trace in released.drain(..) {

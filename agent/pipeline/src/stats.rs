@@ -27,6 +27,11 @@ macro_rules! reasons {
             pub const fn as_str(self) -> &'static str {
                 match self { $($name::$variant => $text),+ }
             }
+
+            /// The one of this name.
+            pub fn named(text: &str) -> Option<Self> {
+                Self::ALL.iter().find(|(_, name)| *name == text).map(|(reason, _)| *reason)
+            }
         }
 
         impl Reason for $name {
@@ -122,6 +127,31 @@ reasons! {
         GaveUp = "gave_up",
         /// The agent was stopped.
         Shutdown = "shutdown",
+        /// What was read back from disk was not what had been written.
+        Damaged = "damaged",
+    }
+}
+
+/// How an exporter stands to its destination.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CircuitState {
+    /// It is sent to.
+    #[default]
+    Closed,
+    /// It failed several times in a row and is left alone for a while.
+    Open,
+    /// One request tries whether it answers again.
+    HalfOpen,
+}
+
+impl CircuitState {
+    /// The name in statistics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            CircuitState::Closed => "closed",
+            CircuitState::Open => "open",
+            CircuitState::HalfOpen => "half_open",
+        }
     }
 }
 
@@ -212,6 +242,33 @@ pub struct PipelineStats {
     pub memory: MemoryStats,
     /// In the order of the configuration.
     pub exporters: Vec<ExporterStats>,
+    /// The durable log, if there is one.
+    pub store: Option<StoreStats>,
+}
+
+/// How the durable log stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StoreStats {
+    /// Bytes in it.
+    pub bytes: u64,
+    /// Bytes it may have.
+    pub bytes_max: u64,
+    /// Segments of requests whose traces are not all decided.
+    pub received_segments: u64,
+    /// Segments of requests that are not delivered everywhere.
+    pub kept_segments: u64,
+    /// Whether it cannot be written at present.
+    pub is_failing: bool,
+    /// Writes that failed.
+    pub write_failures: u64,
+    /// Damaged records that were skipped, at least.
+    pub records_lost: u64,
+    /// Their bytes.
+    pub bytes_lost: u64,
+    /// Undecided spans of a former life that went back to the sampler; accepted in that life, decided in this one.
+    pub spans_recovered: u64,
+    /// Requests that had been taken in before although their senders were not told; answered, not taken in again.
+    pub requests_repeated: u64,
 }
 
 /// How tight memory is, as of the last tenth of a second.
@@ -246,6 +303,10 @@ pub struct ExporterStats {
     pub items_queued: u64,
     /// Bytes waiting or being sent.
     pub queue_bytes: u64,
+    /// How it stands to its destination.
+    pub circuit: CircuitState,
+    /// How often it found the destination down.
+    pub circuit_opened: u64,
 }
 
 impl PipelineStats {

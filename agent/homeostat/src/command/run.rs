@@ -79,13 +79,14 @@ async fn reload(agent: &RunningAgent, path: Option<&PathBuf>, current: Manifest)
         Ok(next) => {
             let same = next.doors == current.doors
                 && next.exporters == current.exporters
+                && next.delivery == current.delivery
                 && next.sampler == current.sampler
                 && next.span_metrics_interval == current.span_metrics_interval
                 && next.scale_endpoints == current.scale_endpoints
                 && next.webhook == current.webhook;
             if !same {
                 tracing::warn!(
-                    "SIGHUP: changed doors, exporters, caps, dry runs, span metrics, scale endpoints and webhooks are used after a restart"
+                    "SIGHUP: changed doors, exporters, delivery, caps, dry runs, span metrics, scale endpoints and webhooks are used after a restart"
                 );
             }
             agent.reconfigure(next.settings.clone()).await;

@@ -35,6 +35,7 @@ fn the_embedded_manifest_is_the_defaults() {
     assert_eq!(manifest.settings, Settings::default());
     assert_eq!(manifest.sampler, SamplerConfig::default());
     assert_eq!(manifest.doors, Doors::default());
+    assert_eq!(manifest.delivery, Delivery::default());
     assert_eq!(notes(&manifest), ["spec.tracing.exporters: none: kept spans are counted and dropped"]);
     assert!(!manifest.hold_at_start && manifest.webhook.is_none() && manifest.scale_endpoints.is_empty());
 }
@@ -72,6 +73,7 @@ fn a_manifest_of_everything_is_taken_and_annotated() {
     let manifest = parse(EVERYTHING).unwrap();
     assert_eq!(manifest.name, "my-app-observability");
     assert!(manifest.settings.sampling.adaptive);
+    assert_eq!((manifest.delivery.durability, manifest.delivery.disk_bytes_max), (Durability::Disk, 2 << 30));
     assert_eq!(manifest.settings.sampling.kept_share_max, BasisPoints(1000));
     assert_eq!(manifest.settings.autonomy.scaling, Autonomy::Act);
     assert_eq!(
@@ -175,6 +177,19 @@ fn span_metrics_have_an_interval_or_none() {
         );
         assert_eq!(problems_of(&format!("spec: {{metrics: {{spanMetricsInterval: {bad}}}}}")), [expected]);
     }
+}
+
+/// Scenario: a log that is too small, a size without a unit, an unknown durability.
+/// Guarantees: each is refused with what to write instead.
+#[test]
+fn delivery_is_checked() {
+    let refused = |delivery: &str| with_spec(&format!("spec:\n  delivery: {{{delivery}}}\n")).unwrap_err().to_string();
+    assert!(refused("diskMax: 1MiB").contains("must be at least 64MiB, like 4GiB, found"));
+    assert!(refused("queueMax: 64").contains("must be a size between 1MiB and 1TiB, like 64MiB, 512MB or 2GiB, found"));
+    assert!(refused("durability: tape").contains("must be memory or disk, found"));
+    let sizes =
+        |text: &str| with_spec(&format!("spec:\n  delivery: {{queueMax: {text}}}\n")).unwrap().delivery.queue_bytes_max;
+    assert_eq!((sizes("1.5MiB"), sizes("500MB"), sizes("2 GiB")), (3 << 19, 500_000_000, 2 << 30));
 }
 
 /// Scenario: a file with eight mistakes of different kinds, nested and at the root.

@@ -103,7 +103,7 @@ pub(crate) async fn open(manifest: &Manifest, plan: &SamplingPlan, state_dir: &P
     let shared = Arc::new(SharedPlan(ArcSwap::from_pointee(plan.clone())));
     let remote_sampling = RemoteSampling::start(wanted.sampling_http, wanted.sampling_grpc, shared.clone());
     let remote_sampling = Arc::new(remote_sampling.map_err(StartError::RemoteSampling)?);
-    let data_plane = DataPlane::start(manifest, plan.clone()).await.map_err(StartError::DataPlane)?;
+    let data_plane = DataPlane::start(manifest, plan.clone(), state_dir).await.map_err(StartError::DataPlane)?;
     let address = |listener: &Option<TcpListener>| listener.as_ref().and_then(|door| door.local_addr().ok());
     let doors = OpenDoors {
         otlp_grpc: data_plane.grpc_addr(),

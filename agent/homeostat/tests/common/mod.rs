@@ -5,6 +5,7 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of this")]
 
+pub(crate) mod delivery;
 pub(crate) mod scale_endpoint;
 
 use std::io::{Read, Write};

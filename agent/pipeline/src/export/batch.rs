@@ -10,6 +10,7 @@ use bytes::Bytes;
 use homeostat_core::{Millis, Timestamp};
 
 use crate::sample::Origin;
+use crate::store::BatchState;
 use crate::views::CONTENT;
 use crate::wire::{put_bytes, put_header};
 
@@ -31,6 +32,8 @@ pub(super) struct Batch {
     groups: BTreeMap<Vec<u8>, Scopes>,
     bytes: usize,
     spans: u64,
+    /// Requests handed in so far.
+    handed_in: u64,
     opened: Timestamp,
     bytes_max: usize,
     delay: Millis,
@@ -38,7 +41,11 @@ pub(super) struct Batch {
 
 impl Batch {
     pub(super) fn new(bytes_max: usize, delay: Millis) -> Batch {
-        Batch { groups: BTreeMap::new(), bytes: 0, spans: 0, opened: Timestamp(0), bytes_max, delay }
+        Batch { groups: BTreeMap::new(), bytes: 0, spans: 0, handed_in: 0, opened: Timestamp(0), bytes_max, delay }
+    }
+
+    pub(super) fn state(&self) -> BatchState {
+        BatchState { handed_in: self.handed_in, is_empty: self.spans == 0 }
     }
 
     /// Adds a span; returns the request when it is full.
@@ -75,6 +82,7 @@ impl Batch {
             put_bytes(&mut request, RESOURCE_SPANS, &message);
         }
         self.bytes = 0;
+        self.handed_in += 1;
         Some(Request { bytes: request.into(), spans: std::mem::take(&mut self.spans) })
     }
 

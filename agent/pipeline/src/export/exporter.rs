@@ -13,18 +13,23 @@ use thiserror::Error;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::breaker::Breaker;
 use super::grpc::GrpcTransport;
 use super::http::HttpTransport;
-use super::queue::{Item, Queue};
-use super::retry::{Attempt, Retry};
+use super::queue::{Item, Next, Queue, Queued};
+use super::retry::{Attempt, Patience, Retry};
 use crate::config::{BufferConfig, ClientTls, Compression, ExportProtocol, ExportSignals, ExporterConfig, Telemetry};
 use crate::stats::{Counter, ExporterStats, Lost, Tally};
+use crate::store::{ExporterId, KeptRecord, Leftover};
 use crate::tls::{self, ExporterTls, TlsError};
 use crate::watched::chain;
 use crate::wire::{Value, fields};
 
 /// Sends that run beside each other: enough to hide one round trip, few enough to stay gentle.
 const SENDERS: u64 = 4;
+/// After so many failures while others get through, a request that is on disk waits behind them: it may be one that the
+/// destination cannot take, and as many as there are senders would stop everything.
+const FAILURES_BEFORE_OTHERS: u32 = 5;
 
 /// Why an exporter cannot be set up.
 #[derive(Debug, Error)]
@@ -51,6 +56,15 @@ pub enum ExporterProblem {
     /// A header cannot be sent.
     #[error("header `{0}`: not a valid HTTP header name and value")]
     Header(String),
+}
+
+/// What came of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ended {
+    /// Delivered or given up.
+    Settled,
+    /// Others first.
+    PutBack,
 }
 
 #[derive(Debug, Default)]
@@ -85,6 +99,7 @@ pub(super) struct Exporter {
     signals: ExportSignals,
     queue: Queue,
     transport: Transport,
+    breaker: Breaker,
     tls: Option<Arc<ExporterTls>>,
     retry: Retry,
     timeout: Duration,
@@ -92,7 +107,11 @@ pub(super) struct Exporter {
 }
 
 impl Exporter {
-    pub(super) fn new(config: &ExporterConfig, buffer: BufferConfig) -> Result<Exporter, ExporterError> {
+    pub(super) fn new(
+        config: &ExporterConfig,
+        buffer: BufferConfig,
+        patience: Patience,
+    ) -> Result<Exporter, ExporterError> {
         let destination =
             destination(config).map_err(|problem| ExporterError { name: config.name.clone(), problem })?;
         let tls = destination.tls.clone();
@@ -103,10 +122,11 @@ impl Exporter {
         Ok(Exporter {
             name: config.name.clone(),
             signals: config.signals,
-            queue: Queue::new(buffer.queue_bytes_max),
+            queue: Queue::new(ExporterId::of(&config.name), buffer.queue_bytes_max),
             transport,
+            breaker: Breaker::new(),
             tls,
-            retry: Retry::new(buffer),
+            retry: Retry::new(buffer, patience),
             timeout: Duration::from_millis(buffer.export_timeout.0),
             counters: Counters::default(),
         })
@@ -116,19 +136,31 @@ impl Exporter {
         self.signals.includes(kind)
     }
 
+    /// Whether it receives everything that `other` does.
+    pub(super) fn covers(&self, other: &Exporter) -> bool {
+        Telemetry::ALL.into_iter().all(|kind| self.wants(kind) || !other.wants(kind))
+    }
+
     pub(super) fn has_room(&self) -> bool {
         self.queue.has_room()
     }
 
-    pub(super) fn queued_bytes(&self) -> u64 {
-        self.queue.bytes()
-    }
-
     /// Queues a request, or counts it as dropped when there is no room.
-    pub(super) fn send(&self, kind: Telemetry, bytes: Bytes, items: u64) {
-        if let Err(item) = self.queue.push(Item { kind, bytes, items }) {
+    pub(super) fn send(&self, item: Item) {
+        if let Err(item) = self.queue.push(item) {
             self.counters.dropped.add(Lost::QueueFull, item.items);
         }
+    }
+
+    /// Queues a request that is on disk.
+    pub(super) fn send_record(&self, record: KeptRecord, bytes: Bytes) {
+        self.queue.push_record(record, bytes);
+    }
+
+    /// Queues what a former life did not deliver.
+    pub(super) fn resume(&self, leftover: &Leftover) {
+        let wants = |kind| self.wants(kind);
+        leftover.unsent(ExporterId::of(&self.name), wants, |record| self.queue.push_left(record));
     }
 
     /// Reads certificates again if they have changed.
@@ -145,11 +177,41 @@ impl Exporter {
             tasks.spawn(async move {
                 let mut stream = Seed(sender).stream("pipeline/retry");
                 loop {
-                    let item = exporter.queue.next().await;
-                    exporter.deliver(&item, &mut stream).await;
-                    exporter.queue.settle(&item);
+                    match exporter.queue.next().await {
+                        Next::Queued(queued) => exporter.take(queued, &mut stream).await,
+                        Next::Damaged(items) => exporter.counters.dropped.add(Lost::Damaged, items),
+                    }
                 }
             });
+        }
+    }
+
+    async fn take(&self, queued: Queued, stream: &mut homeostat_core::Stream) {
+        let Some(item) = queued.load().await else {
+            self.counters.dropped.add(Lost::Damaged, queued.items);
+            return self.queue.settle(&queued);
+        };
+        match self.deliver(&item, queued.is_on_disk(), stream).await {
+            Ended::Settled => self.queue.settle(&queued),
+            Ended::PutBack => self.queue.put_back(queued),
+        }
+    }
+
+    /// Bytes waiting or being sent.
+    pub(super) fn queue_bytes(&self) -> u64 {
+        self.queue.bytes()
+    }
+
+    /// Gives up about `bytes` of the oldest that waits.
+    pub(super) fn shed(&self, bytes: u64) {
+        let items = self.queue.shed(bytes);
+        if items > 0 {
+            self.counters.dropped.add(Lost::QueueFull, items);
+            tracing::warn!(
+                exporter = self.name,
+                items,
+                "the delivery log is full and this exporter lags behind others"
+            );
         }
     }
 
@@ -171,22 +233,45 @@ impl Exporter {
             items_dropped: self.counters.dropped.read(),
             items_queued: self.queue.items(),
             queue_bytes: self.queue.bytes(),
+            circuit: self.breaker.state(),
+            circuit_opened: self.breaker.opened(),
         }
     }
 
     /// Tries until it is accepted, refused or given up; bounded by the configured patience.
-    async fn deliver(&self, item: &Item, stream: &mut homeostat_core::Stream) {
-        let first = Instant::now();
+    async fn deliver(&self, item: &Item, is_on_disk: bool, stream: &mut homeostat_core::Stream) -> Ended {
+        let (first, others) = (Instant::now(), self.counters.requests_exported.read());
         for failures in 0_u32.. {
+            self.breaker.enter().await;
             let (why, after) = match self.attempt(item).await {
-                Attempt::Accepted { rejected } => return self.accepted(item, rejected),
-                Attempt::Refused(why) => return self.drop(item, Lost::Refused, &why),
                 Attempt::Failed { why, after } => (why, after),
+                Attempt::Accepted { rejected } => {
+                    self.breaker.succeed();
+                    self.accepted(item, rejected);
+                    return Ended::Settled;
+                }
+                Attempt::Refused(why) => {
+                    self.breaker.succeed();
+                    self.drop(item, Lost::Refused, &why);
+                    return Ended::Settled;
+                }
             };
             self.counters.failures.add(1);
-            let Some(pause) = self.retry.pause(failures, first.elapsed(), after, stream) else {
-                return self.drop(item, Lost::GaveUp, &why);
+            let pause = self.retry.pause(failures, first.elapsed(), after, stream);
+            if self.breaker.fail(pause.unwrap_or_default()) {
+                tracing::warn!(
+                    exporter = self.name,
+                    why,
+                    "the destination does not answer; one request at a time will try it"
+                );
+            }
+            let Some(pause) = pause else {
+                self.drop(item, Lost::GaveUp, &why);
+                return Ended::Settled;
             };
+            if is_on_disk && failures >= FAILURES_BEFORE_OTHERS && self.counters.requests_exported.read() > others {
+                return Ended::PutBack;
+            }
             tracing::debug!(
                 exporter = self.name,
                 why,
@@ -196,6 +281,7 @@ impl Exporter {
             tokio::time::sleep(pause).await;
             self.counters.retries.add(1);
         }
+        Ended::PutBack
     }
 
     async fn attempt(&self, item: &Item) -> Attempt {
@@ -308,7 +394,7 @@ mod tests {
         let tls = ClientTls { ca_file: Some("/nowhere/ca.pem".into()), ..ClientTls::default() };
         let said = |endpoint| {
             let config = ExporterConfig { tls: tls.clone(), ..config(endpoint) };
-            Exporter::new(&config, BufferConfig::default()).unwrap_err().to_string()
+            Exporter::new(&config, BufferConfig::default(), Patience::Bounded).unwrap_err().to_string()
         };
         let missing = said("https://a:4317");
         assert!(missing.starts_with("exporter `out`: cannot read /nowhere/ca.pem: "), "{missing}");

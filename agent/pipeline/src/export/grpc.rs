@@ -85,9 +85,10 @@ fn judge(status: &Status) -> Attempt {
     if retryable { Attempt::Failed { why, after } } else { Attempt::Refused(why) }
 }
 
-/// A connection that breaks in the middle of a request is no answer of the destination.
+/// A connection that breaks in the middle of a request is no answer of the destination, whatever code the library has for
+/// it; an answer has no source.
 fn is_broken_connection(status: &Status) -> bool {
-    status.code() == Code::Unknown && std::error::Error::source(status).is_some()
+    std::error::Error::source(status).is_some() || status.message().starts_with("h2 protocol error")
 }
 
 /// The delay of a `google.rpc.RetryInfo` among the details of a `google.rpc.Status`.
@@ -177,5 +178,16 @@ mod tests {
             after: Some(Duration::from_millis(1500)),
         };
         assert_eq!(judge(&status), expected);
+    }
+
+    /// Scenario: a destination resets the stream, and one answers with the same code.
+    /// Guarantees: the first is tried again, the second is an answer.
+    #[test]
+    fn a_broken_connection_is_no_answer() {
+        let reset = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+        for broken in [Status::from_error(Box::new(reset)), Status::internal("h2 protocol error: reset")] {
+            assert!(matches!(judge(&broken), Attempt::Failed { .. }), "{broken}");
+        }
+        assert!(matches!(judge(&Status::internal("no")), Attempt::Refused(_)));
     }
 }

@@ -24,17 +24,30 @@ pub(super) enum Attempt {
     Failed { why: String, after: Option<Duration> },
 }
 
+/// The longest pause that a destination may ask for where nothing is given up.
+const ASKED_MAX: Duration = Duration::from_secs(600);
+
+/// Whether an export is ever given up because its destination does not answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// After the configured time: memory is short.
+    Bounded,
+    /// Never: the log is bounded instead.
+    Endless,
+}
+
 /// The bounds of trying.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Retry {
     initial: Millis,
     max: Millis,
     give_up: Millis,
+    patience: Patience,
 }
 
 impl Retry {
-    pub(super) fn new(config: BufferConfig) -> Retry {
-        Retry { initial: config.retry_initial, max: config.retry_max, give_up: config.retry_give_up }
+    pub(super) fn new(config: BufferConfig, patience: Patience) -> Retry {
+        Retry { initial: config.retry_initial, max: config.retry_max, give_up: config.retry_give_up, patience }
     }
 
     /// The pause after failure number `failures` (from zero), `elapsed` after the first attempt; `None`: give up.
@@ -48,7 +61,11 @@ impl Retry {
     ) -> Option<Duration> {
         let whole = self.initial.0.saturating_mul(1 << failures.min(DOUBLINGS_MAX)).min(self.max.0).max(1);
         let pause = Duration::from_millis(whole - randomness.next_u64() % whole.div_ceil(2));
-        let pause = pause.max(asked.unwrap_or_default());
+        let asked = asked.unwrap_or_default();
+        if self.patience == Patience::Endless {
+            return Some(pause.max(asked.min(ASKED_MAX)));
+        }
+        let pause = pause.max(asked);
         let end = elapsed.checked_add(pause)?;
         if end <= Duration::from_millis(self.give_up.0) { Some(pause) } else { None }
     }
@@ -71,7 +88,7 @@ mod tests {
     use super::*;
 
     fn retry() -> Retry {
-        Retry { initial: Millis(100), max: Millis(1000), give_up: Millis(5000) }
+        Retry { initial: Millis(100), max: Millis(1000), give_up: Millis(5000), patience: Patience::Bounded }
     }
 
     /// Scenario: failure after failure.
@@ -99,6 +116,9 @@ mod tests {
         assert_eq!(pause(0, 3000), Some(Duration::from_millis(3000)));
         assert_eq!(pause(3000, 3000), None);
         assert_eq!(pause(0, u64::MAX), None);
+        let endless = Retry { patience: Patience::Endless, ..retry() };
+        let long = endless.pause(9, Duration::from_secs(99_999), Some(Duration::MAX), &mut stream);
+        assert_eq!(long, Some(ASKED_MAX), "what is on disk is never given up");
     }
 
     /// Scenario: `Retry-After` as seconds, as a date ahead and past, and as nonsense.

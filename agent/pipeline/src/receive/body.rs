@@ -50,7 +50,7 @@ impl Budget for Reserved {
         let most = self.intake.limits.in_flight_bytes_max;
         match (before + bytes > most, self.bytes > most) {
             (false, _) => Ok(()),
-            (true, false) => Err(Refusal::Overload("receive memory")),
+            (true, false) => Err(Refusal::Overload("receive memory full")),
             // It would not fit alone either: to come back later would not help.
             (true, true) => Err(Refusal::TooLarge { limit: self.intake.limits.request_bytes_max }),
         }

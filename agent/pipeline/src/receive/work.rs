@@ -15,7 +15,7 @@ use crate::intake::{Accepted, Refusal};
 use crate::wire::{Value, fields};
 
 /// From this size on a request gets a thread of its own: about a millisecond of work, and above any usual batch.
-const LARGE_BYTES: usize = 1 << 20;
+pub(crate) const LARGE_BYTES: usize = 1 << 20;
 
 /// From this size on the spans of a request are counted before they are read: a span may be two bytes long, and what is
 /// noted of each while the request is worked on is a hundred times that.
@@ -39,6 +39,9 @@ impl Content {
 
 /// Takes the content in. Its memory stays reserved until that is done, even if the sender hangs up meanwhile.
 pub(super) async fn take(kind: Telemetry, content: Content, reserved: Reserved) -> Result<Accepted, Refusal> {
+    if reserved.intake().outlet.store().is_some() {
+        return take_durably(kind, content, reserved).await;
+    }
     if content.len() < LARGE_BYTES {
         return take_here(kind, content, reserved);
     }
@@ -49,10 +52,32 @@ pub(super) async fn take(kind: Telemetry, content: Content, reserved: Reserved) 
         take_here(kind, content, reserved)
     });
     let worked = worked.await;
-    worked.unwrap_or(Err(Refusal::Overload("worker threads")))
+    worked.unwrap_or(Err(Refusal::Overload("worker threads full")))
+}
+
+/// The same where it is written to disk first. The reading is left to the end of that, which knows large ones too.
+async fn take_durably(kind: Telemetry, content: Content, mut reserved: Reserved) -> Result<Accepted, Refusal> {
+    let intake = reserved.intake().clone();
+    let (message, reserved) = match content {
+        Content::Protobuf(_) => (plain(kind, content, &mut reserved)?, reserved),
+        Content::Json(text) => {
+            let turn = intake.large_requests.clone().acquire_owned().await.expect("the semaphore is never closed");
+            let worked = spawn_blocking(move || {
+                let _turn = turn;
+                plain(kind, Content::Json(text), &mut reserved).map(|message| (message, reserved))
+            });
+            worked.await.unwrap_or(Err(Refusal::Overload("worker threads full")))?
+        }
+    };
+    intake.receive(kind, message, reserved).await
 }
 
 fn take_here(kind: Telemetry, content: Content, mut reserved: Reserved) -> Result<Accepted, Refusal> {
+    let message = plain(kind, content, &mut reserved)?;
+    reserved.intake().take(kind, &message)
+}
+
+fn plain(kind: Telemetry, content: Content, reserved: &mut Reserved) -> Result<Bytes, Refusal> {
     let message = match content {
         Content::Protobuf(message) => message,
         Content::Json(text) => {
@@ -63,7 +88,7 @@ fn take_here(kind: Telemetry, content: Content, mut reserved: Reserved) -> Resul
     if kind == Telemetry::Traces && message.len() >= CROWDED_BYTES {
         reserved.grow(spans_in(&message).saturating_mul(SPAN_COST))?;
     }
-    reserved.intake().take(kind, &message)
+    Ok(message)
 }
 
 /// How many spans a request claims to hold, by their headers alone.

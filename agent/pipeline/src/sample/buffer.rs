@@ -153,6 +153,22 @@ impl Shard {
         Waiting { bytes: self.bytes as u64, spans: self.spans as u64, traces: self.traces.len() as u64 }
     }
 
+    /// When its oldest trace began.
+    pub(super) fn oldest(&mut self) -> Option<Timestamp> {
+        while let Some((hash, number)) = self.by_age.front() {
+            if let Some(trace) = self.traces.find(*hash, |trace| trace.number == *number) {
+                return Some(trace.since);
+            }
+            self.by_age.pop_front();
+        }
+        None
+    }
+
+    /// Takes over a decision.
+    pub(super) fn remember(&mut self, now: Timestamp, hash: u64, decision: Decision) {
+        self.decided.insert(now, hash, decision);
+    }
+
     /// Takes spans of one trace; says what became of them, and releases what else they decide.
     pub(super) fn offer(
         &mut self,

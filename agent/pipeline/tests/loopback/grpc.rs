@@ -2,6 +2,8 @@
 
 use homeostat_core::Millis;
 use homeostat_pipeline::{Limits, Pipeline, PipelineConfig};
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::collector::logs::v1::logs_service_client::LogsServiceClient;
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
 use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
 use opentelemetry_proto::tonic::common::v1::KeyValue;
@@ -107,9 +109,10 @@ async fn malformed_is_invalid_argument() {
 }
 
 /// Scenario: the only destination is down and its queue is full.
-/// Guarantees: senders are told to come back, and when; what was taken before is not lost.
+/// Guarantees: senders of logs are told to come back, and when; spans are still counted and sampled, and what does not fit
+/// into the queue is counted as dropped for that reason.
 #[tokio::test]
-async fn a_full_queue_refuses_retryably() {
+async fn a_full_queue_refuses_what_is_only_passed_on() {
     let reserved = tokio::net::TcpSocket::new_v4().unwrap();
     reserved.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let down = exporter(homeostat_pipeline::ExportProtocol::Grpc, reserved.local_addr().unwrap());
@@ -117,17 +120,19 @@ async fn a_full_queue_refuses_retryably() {
     config.buffer.queue_bytes_max = 1;
     config.limits = Limits { retry_after: Millis(1500), ..config.limits };
     let (pipeline, mut client) = started(config).await;
-    let refused = loop {
-        match client.export(request(vec![("web", vec![failed(span(1, 1, None, SERVER))])])).await {
-            // Until the first batch has reached the queue.
-            Ok(_) => tokio::task::yield_now().await,
-            Err(status) => break status,
-        }
-    };
+    let mut sent = 0;
+    while pipeline.stats().exporters[0].items_dropped["queue_full"] == 0 {
+        client.export(request(vec![("web", vec![failed(span(1, 1, None, SERVER))])])).await.unwrap();
+        sent += 1;
+        tokio::task::yield_now().await;
+    }
+    let mut logs = LogsServiceClient::new(channel(&pipeline).await);
+    let refused = logs.export(ExportLogsServiceRequest::default()).await.unwrap_err();
     assert_eq!((refused.code(), refused.message()), (Code::Unavailable, "export queue full, try again later"));
     assert!(!refused.details().is_empty(), "carries RetryInfo");
     let stats = pipeline.stats();
-    assert!(stats.requests_refused["overload"] >= 1 && stats.exporters[0].items_queued >= 1);
+    assert_eq!((stats.requests_refused["overload"], stats.spans_accepted, stats.kept()), (1, sent, sent));
+    assert!(stats.exporters[0].items_queued >= 1);
 }
 
 /// Scenario: an empty request.

@@ -9,6 +9,8 @@ mod sink;
 mod spans;
 
 #[cfg(test)]
+mod delivery;
+#[cfg(test)]
 mod export;
 #[cfg(test)]
 mod grpc;

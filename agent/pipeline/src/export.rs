@@ -94,31 +94,42 @@ impl Outlet {
         self.exporters.iter().any(|exporter| exporter.wants(kind))
     }
 
-    /// Whether more of this kind may be taken in. Spans always: whoever steers by their counts must not go blind because a
-    /// destination is down, so they are counted, sampled, and dropped for a stated reason at the queue. Metrics and logs are
-    /// only passed on, so their senders are asked to come back when every exporter of the kind is full. With a log on disk
-    /// it is asked for room instead.
+    /// Whether more of this kind may be taken in: some exporter of it has room, or none wants it. Spans also when every
+    /// destination is gone: whoever steers by their counts must not go blind, so they are counted, sampled, and dropped for
+    /// a stated reason at the queue. With a log on disk it is asked for room instead.
     pub(crate) fn has_room(&self, kind: Telemetry) -> bool {
-        let mut wanting = self.exporters.iter().filter(|exporter| exporter.wants(kind));
-        kind == Telemetry::Traces || self.store.is_some() || !self.wants(kind) || wanting.any(|one| one.has_room())
-    }
-
-    /// Sends bytes as they are. With a log on disk they are in it already.
-    pub(crate) fn pass(&self, kind: Telemetry, bytes: &Bytes, items: u64) {
-        if self.store.is_none() {
-            self.send(kind, bytes, items);
+        let mut wanting = self.exporters.iter().filter(|exporter| exporter.wants(kind)).peekable();
+        if self.store.is_some() || wanting.peek().is_none() {
+            return true;
         }
+        wanting.any(|exporter| exporter.has_room() || (kind == Telemetry::Traces && exporter.is_cut_off()))
     }
 
-    fn send(&self, kind: Telemetry, bytes: &Bytes, items: u64) {
-        match &self.store {
-            Some(store) => store.keep(kind, items, bytes.clone()),
-            None => {
-                for exporter in self.exporters.iter().filter(|exporter| exporter.wants(kind)) {
-                    exporter.send(Item { kind, bytes: bytes.clone(), items });
-                }
+    /// Sends bytes as they are; says whether any exporter that wants them took them. With a log on disk they are in it
+    /// already.
+    pub(crate) fn pass(&self, kind: Telemetry, bytes: &Bytes, items: u64) -> bool {
+        self.store.is_some() || !self.wants(kind) || self.send(kind, bytes, items)
+    }
+
+    /// Sends what begins in this process; says whether any exporter that wants it took it. If one did, what the others had
+    /// no room for is counted as dropped.
+    pub(crate) fn send(&self, kind: Telemetry, bytes: &Bytes, items: u64) -> bool {
+        if let Some(store) = &self.store {
+            store.keep(kind, items, bytes.clone());
+            return true;
+        }
+        let (mut took, mut full) = (false, Vec::new());
+        for exporter in self.exporters.iter().filter(|exporter| exporter.wants(kind)) {
+            match exporter.offer(Item { kind, bytes: bytes.clone(), items }) {
+                Ok(()) => took = true,
+                Err(_) => full.push(exporter),
             }
         }
+        // Accepted spans cannot be given back; all else is refused when nobody takes it, and lost by nobody.
+        if took || kind == Telemetry::Traces {
+            full.iter().for_each(|exporter| exporter.lose(items));
+        }
+        took
     }
 
     /// Where kept spans are handed in at `now`.

@@ -212,7 +212,7 @@ impl Intake {
             return;
         }
         for written in self.writer.write(&self.aggregates, self.clock.now()) {
-            self.outlet.pass(Telemetry::Metrics, &written.bytes, written.points);
+            self.outlet.send(Telemetry::Metrics, &written.bytes, written.points);
         }
     }
 
@@ -289,8 +289,10 @@ impl Intake {
             utilization::read(resource, &service);
             points += resource.metrics().map(|metric| metric.points()).sum::<u64>();
         }
+        if !self.outlet.pass(Telemetry::Metrics, body, points) {
+            return Err(Refusal::Overload("export queue full"));
+        }
         self.counters.data_points.add(points);
-        self.outlet.pass(Telemetry::Metrics, body, points);
         Ok(Accepted::default())
     }
 
@@ -301,8 +303,10 @@ impl Intake {
             self.aggregates.service(resource.service()).hear();
             records += resource.records();
         }
+        if !self.outlet.pass(Telemetry::Logs, body, records) {
+            return Err(Refusal::Overload("export queue full"));
+        }
         self.counters.log_records.add(records);
-        self.outlet.pass(Telemetry::Logs, body, records);
         Ok(Accepted::default())
     }
 
@@ -313,8 +317,10 @@ impl Intake {
             self.aggregates.service(resource.service()).hear();
             profiles += resource.profiles();
         }
+        if !self.outlet.pass(Telemetry::Profiles, body, profiles) {
+            return Err(Refusal::Overload("export queue full"));
+        }
         self.counters.profiles.add(profiles);
-        self.outlet.pass(Telemetry::Profiles, body, profiles);
         Ok(Accepted::default())
     }
 }

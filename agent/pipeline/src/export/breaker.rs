@@ -105,6 +105,11 @@ impl Breaker {
         has_opened
     }
 
+    /// Whether the last try failed: the destination is away, not merely slow.
+    pub(super) fn is_failing(&self) -> bool {
+        *self.lock() != Circuit::Closed { failures: 0 }
+    }
+
     pub(super) fn state(&self) -> CircuitState {
         match *self.lock() {
             Circuit::Closed { .. } => CircuitState::Closed,

@@ -103,6 +103,8 @@ pub(super) struct Exporter {
     tls: Option<Arc<ExporterTls>>,
     retry: Retry,
     timeout: Duration,
+    /// How many bytes of kept spans may come at once.
+    buffered_bytes_max: u64,
     counters: Counters,
 }
 
@@ -128,6 +130,7 @@ impl Exporter {
             tls,
             retry: Retry::new(buffer, patience),
             timeout: Duration::from_millis(buffer.export_timeout.0),
+            buffered_bytes_max: (buffer.bytes_max + buffer.batch_bytes) as u64,
             counters: Counters::default(),
         })
     }
@@ -145,11 +148,22 @@ impl Exporter {
         self.queue.has_room()
     }
 
-    /// Queues a request, or counts it as dropped when there is no room.
-    pub(super) fn send(&self, item: Item) {
-        if let Err(item) = self.queue.push(item) {
-            self.counters.dropped.add(Lost::QueueFull, item.items);
-        }
+    /// Whether it waits for its destination to come back.
+    pub(super) fn is_cut_off(&self) -> bool {
+        self.breaker.is_failing()
+    }
+
+    /// Queues a request, or gives it back when there is no room.
+    pub(super) fn offer(&self, item: Item) -> Result<(), Item> {
+        // Kept spans only change places: their bytes were in the trace buffer, which is bounded too. Who refuses new ones as
+        // long as a destination is merely slow must find room for those that were accepted before.
+        let more = if item.kind == Telemetry::Traces && !self.is_cut_off() { self.buffered_bytes_max } else { 0 };
+        self.queue.push(item, more)
+    }
+
+    /// Counts what there was no room for.
+    pub(super) fn lose(&self, items: u64) {
+        self.counters.dropped.add(Lost::QueueFull, items);
     }
 
     /// Queues a request that is on disk.

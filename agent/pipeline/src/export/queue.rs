@@ -185,11 +185,11 @@ impl Queue {
         }
     }
 
-    /// Takes `item` into memory, unless it does not fit; an empty queue takes anything.
-    pub(super) fn push(&self, item: Item) -> Result<(), Item> {
+    /// Takes `item` into memory, unless it does not fit into the queue and `more` bytes; an empty queue takes anything.
+    pub(super) fn push(&self, item: Item, more: u64) -> Result<(), Item> {
         let mut lanes = self.lock();
         let bytes = self.bytes();
-        if bytes > 0 && bytes + item.bytes.len() as u64 > self.bytes_max {
+        if bytes > 0 && bytes + item.bytes.len() as u64 > self.bytes_max + more {
             return Err(item);
         }
         self.enter(&mut lanes, Queued::in_memory(item));
@@ -355,12 +355,12 @@ mod tests {
     #[tokio::test]
     async fn bytes_bound_the_queue() {
         let queue = queue();
-        assert!(queue.push(item(500)).is_ok(), "an empty queue takes anything");
-        assert!(queue.push(item(1)).is_err() && !queue.has_room());
+        assert!(queue.push(item(500), 0).is_ok(), "an empty queue takes anything");
+        assert!(queue.push(item(1), 0).is_err() && !queue.has_room());
         let taken = next(&queue).await;
-        assert!(queue.push(item(1)).is_err(), "still in memory");
+        assert!(queue.push(item(1), 0).is_err(), "still in memory");
         queue.settle(&taken);
-        assert!(queue.push(item(60)).is_ok() && queue.push(item(60)).is_err() && queue.has_room());
+        assert!(queue.push(item(60), 0).is_ok() && queue.push(item(60), 0).is_err() && queue.has_room());
         assert_eq!((queue.bytes(), queue.items()), (60, 2));
         assert_eq!(queue.clear(), 2);
         queue.drained().await;
@@ -372,11 +372,11 @@ mod tests {
     async fn a_backlog_drains_without_starving_the_fresh() {
         let queue = queue();
         for size in 1..=6 {
-            queue.push(item(size)).unwrap();
+            queue.push(item(size), 0).unwrap();
         }
         tokio::time::advance(FRESH_FOR).await;
         for size in 11..=14 {
-            queue.push(item(size)).unwrap();
+            queue.push(item(size), 0).unwrap();
         }
         let mut order = Vec::new();
         for _ in 0..10 {

@@ -122,8 +122,8 @@ async fn a_full_queue_refuses_what_is_only_passed_on() {
     let (pipeline, mut client) = started(config).await;
     let mut sent = 0;
     while pipeline.stats().exporters[0].items_dropped["queue_full"] == 0 {
-        client.export(request(vec![("web", vec![failed(span(1, 1, None, SERVER))])])).await.unwrap();
-        sent += 1;
+        // Refused at first, as long as the destination might only be slow.
+        sent += u64::from(client.export(request(vec![("web", vec![failed(span(1, 1, None, SERVER))])])).await.is_ok());
         tokio::task::yield_now().await;
     }
     let mut logs = LogsServiceClient::new(channel(&pipeline).await);
@@ -131,7 +131,8 @@ async fn a_full_queue_refuses_what_is_only_passed_on() {
     assert_eq!((refused.code(), refused.message()), (Code::Unavailable, "export queue full, try again later"));
     assert!(!refused.details().is_empty(), "carries RetryInfo");
     let stats = pipeline.stats();
-    assert_eq!((stats.requests_refused["overload"], stats.spans_accepted, stats.kept()), (1, sent, sent));
+    assert_eq!((stats.spans_accepted, stats.kept()), (sent, sent));
+    assert!(stats.requests_refused["overload"] >= 1);
     assert!(stats.exporters[0].items_queued >= 1);
 }
 

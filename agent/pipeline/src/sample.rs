@@ -24,7 +24,7 @@ mod tracestate;
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use homeostat_core::{SamplingPlan, SamplingProbability, Timestamp};
 
@@ -150,7 +150,9 @@ pub(crate) trait KeptSpans {
 pub(crate) struct Sampler {
     shards: Vec<Mutex<Shard>>,
     lags: Lags,
-    judge: Judge,
+    /// Called when the first trace comes: an idle agent holds no memory for its tables.
+    judge: OnceLock<Judge>,
+    config: JudgeConfig,
     /// Kept traces on their way out, where there is a cap.
     cap: Option<Mutex<Cap<Released>>>,
     /// Their spans.
@@ -179,7 +181,8 @@ impl Sampler {
         Sampler {
             shards: (0..SHARDS).map(|_| shard()).collect(),
             lags: Lags::new(buffer.lag, buffer.wait_max),
-            judge: Judge::new(config.judge),
+            judge: OnceLock::new(),
+            config: config.judge,
             cap: config.cap.is_set().then(|| Mutex::new(Cap::new(config.cap))),
             held: AtomicU64::new(0),
             counters: Counters::default(),
@@ -189,7 +192,7 @@ impl Sampler {
     /// Takes the accepted spans of a request; hands on what is decided by them.
     pub(crate) fn offer(&self, now: Timestamp, plan: &SamplingPlan, all: &Arrivals<'_>, kept: &mut impl KeptSpans) {
         let groups = Groups::of(&all.spans, &all.sources);
-        let (lags, mut court) = (self.lags.known(), Court::of(&self.judge));
+        let (lags, mut court) = (self.lags.known(), Court::of(self.judge()));
         let mut released = Vec::new();
         let mut tallies = Tallies::default();
         for group in groups.iter() {
@@ -218,17 +221,18 @@ impl Sampler {
 
     /// Decides what is due at `now`; called several times a second.
     pub(crate) fn sweep(&self, now: Timestamp, plan: &SamplingPlan, kept: &mut impl KeptSpans) {
-        let (mut lessons, mut court) = (Vec::new(), Court::of(&self.judge));
+        let Some(judge) = self.judge.get() else { return };
+        let (mut lessons, mut court) = (Vec::new(), Court::of(judge));
         self.each(now, |shard, released| shard.sweep(now, (plan, &mut court), released, &mut lessons), kept);
         self.lags.learn(&lessons);
-        self.judge.tick(now);
+        judge.tick(now);
         let settled = self.cap.as_ref().map(|cap| lock(cap).due(now)).unwrap_or_default();
         self.settle(now, settled, kept);
     }
 
     /// Decides everything with what is known.
     pub(crate) fn drain(&self, now: Timestamp, plan: &SamplingPlan, kept: &mut impl KeptSpans) {
-        let mut court = Court::of(&self.judge);
+        let mut court = Court::of(self.judge());
         self.each(now, |shard, released| shard.drain(now, (plan, &mut court), released), kept);
         let settled = self.cap.as_ref().map(|cap| lock(cap).drain(now)).unwrap_or_default();
         self.settle(now, settled, kept);
@@ -295,7 +299,12 @@ impl Sampler {
 
     /// What the rules in dry run would have kept.
     pub(crate) fn rehearsed(&self) -> BTreeMap<&'static str, Rehearsed> {
-        self.judge.rehearsed()
+        // Whoever asks before there is a judge is told of no rule; nothing was rehearsed.
+        self.judge.get().map(Judge::rehearsed).unwrap_or_default()
+    }
+
+    fn judge(&self) -> &Judge {
+        self.judge.get_or_init(|| Judge::new(self.config))
     }
 
     pub(crate) fn counters(&self) -> &Counters {

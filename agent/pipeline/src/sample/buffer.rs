@@ -26,11 +26,17 @@ use crate::views::SpanView;
 const TRACE_OVERHEAD: usize = 384;
 /// The same for a span.
 const SPAN_OVERHEAD: usize = 96;
+/// Allocators round up; an eighth more than was asked for is usual.
+const ROUNDING: usize = 8;
 /// Entries of decided traces that may stay in a queue before it is cleaned, beside as many as there are traces.
 const STALE_MAX: usize = 1024;
 
 /// Of so many of the oldest traces, the one of least value is decided first when memory is short.
 const COMPARED: usize = 4;
+
+/// Traces of more spans are worth nothing: they take the room of many, and valuing them again and again would cost more than
+/// it could save.
+const VALUED_MAX: usize = 1024;
 
 /// Spans that leave the buffer together.
 #[derive(Debug)]
@@ -256,6 +262,9 @@ impl Shard {
         let value = |at: &usize| {
             let (hash, number) = by_age[*at];
             let trace = traces.find_mut(hash, |trace| trace.number == number)?;
+            if trace.pieces.len() > VALUED_MAX {
+                return Some(0);
+            }
             let known = trace.known(plan);
             Some(*trace.value.get_or_insert_with(|| court.value(&known, trace.pieces.iter().map(|piece| piece.node))))
         };
@@ -417,7 +426,8 @@ impl Trace {
         for (source, span) in arrival.spans() {
             let origin = source.origin();
             let known = self.pieces.iter().rev().any(|piece| Arc::ptr_eq(&piece.origin, origin));
-            self.charged += span.view.raw.len() + SPAN_OVERHEAD + if known { 0 } else { origin.bytes() };
+            let bytes = span.view.raw.len();
+            self.charged += bytes + bytes / ROUNDING + SPAN_OVERHEAD + if known { 0 } else { origin.bytes() };
             let start = self.bytes.len();
             self.bytes.extend_from_slice(span.view.raw);
             let (range, incoming) = (start..self.bytes.len(), incoming(span.view, self.randomness));

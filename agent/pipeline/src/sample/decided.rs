@@ -37,26 +37,30 @@ const EMPTY: u32 = u32::MAX;
 /// A bounded memory of decisions.
 #[derive(Debug)]
 pub(super) struct Decided {
+    /// None until there is something to remember: an idle agent holds no memory for it.
     sets: Vec<[Slot; WAYS]>,
+    size: usize,
 }
 
 impl Decided {
     /// Remembers about `capacity` decisions.
     pub(super) fn new(capacity: usize) -> Decided {
-        let sets = (capacity / WAYS).max(1).next_power_of_two();
-        Decided { sets: vec![[Slot { tag: 0, at: EMPTY, packed: 0 }; WAYS]; sets] }
+        Decided { sets: Vec::new(), size: (capacity / WAYS).max(1).next_power_of_two() }
     }
 
     /// What was decided about the trace with this hash.
     pub(super) fn get(&self, now: Timestamp, hash: u64) -> Option<Decision> {
         let live = |slot: &&Slot| slot.tag == tag(hash) && age(now, slot) <= REMEMBERED.0 / TENTH;
-        let slot = self.sets[self.set(hash)].iter().find(live)?;
+        let slot = self.sets.get(self.set(hash))?.iter().find(live)?;
         Some(unpack(slot.packed))
     }
 
     /// Remembers a decision.
     pub(super) fn insert(&mut self, now: Timestamp, hash: u64, decision: Decision) {
         let index = self.set(hash);
+        if self.sets.is_empty() {
+            self.sets = vec![[Slot { tag: 0, at: EMPTY, packed: 0 }; WAYS]; self.size];
+        }
         let set = &mut self.sets[index];
         let known = set.iter().position(|slot| slot.tag == tag(hash));
         let slot = known.unwrap_or_else(|| {
@@ -68,7 +72,7 @@ impl Decided {
 
     fn set(&self, hash: u64) -> usize {
         // The lowest bits choose the shard.
-        (hash >> 4) as usize & (self.sets.len() - 1)
+        (hash >> 4) as usize & (self.size - 1)
     }
 }
 

@@ -14,7 +14,7 @@ use homeostat_core::Timestamp;
 use super::kept::{ExporterId, KeptRecord, KeptSegment};
 use super::record::{HEAD_BYTES, Stream};
 use super::segment::{Located, Segment, log_name, parse_log_name};
-use super::writer::PROBE;
+use super::writer::{PROBE, RESERVE};
 use super::{Inner, RequestKey, Store};
 use crate::config::Telemetry;
 use crate::sample::RULE_ATTRIBUTE;
@@ -218,7 +218,7 @@ fn open(inner: &Inner, name: &str, stream: Stream, first: u64) -> Option<Segment
 fn sweep_strangers(inner: &Inner, names: &BTreeSet<String>) {
     let is_mark = |name: &str| name.ends_with(".sent");
     let has_log = |name: &str| names.contains(&name.replace(".sent", ".log"));
-    let orphans = names.iter().filter(|name| (is_mark(name) && !has_log(name)) || *name == PROBE);
+    let orphans = names.iter().filter(|name| (is_mark(name) && !has_log(name)) || *name == PROBE || *name == RESERVE);
     for name in orphans {
         drop(inner.volume.remove(name));
     }

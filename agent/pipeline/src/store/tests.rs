@@ -115,7 +115,8 @@ fn found(path: &Path) -> (Vec<Bytes>, Vec<Bytes>) {
 }
 
 fn files(path: &Path) -> Vec<PathBuf> {
-    let mut files: Vec<_> = std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let all = std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<_> = all.filter(|path| !path.ends_with(super::writer::RESERVE)).collect();
     files.sort();
     files.retain(|file| !file.ends_with("lock"));
     files

@@ -23,6 +23,12 @@ const PROBE_BYTES: usize = 1 << 20;
 /// The file that is written to find out.
 pub(super) const PROBE: &str = "probe";
 
+/// Room that is given up when the disk is full: kept spans whose requests were acknowledged before must get into the log, or
+/// nothing that holds them could ever be freed. A few batches fit.
+const RESERVE_BYTES: usize = 2 << 20;
+/// The file that holds that room.
+pub(super) const RESERVE: &str = "reserve";
+
 /// A segment that is being written.
 #[derive(Debug)]
 struct Open {
@@ -62,9 +68,11 @@ impl Writer {
 
     /// Writes until the store is closed and nothing is left.
     pub(super) fn run(mut self) {
+        self.reserve();
         loop {
             let (mut round, is_closing) = self.inner.next_round();
             if self.inner.is_failing() && !self.recovers() {
+                self.write_held();
                 self.turn_away(round);
             } else {
                 round.splice(0..0, std::mem::take(&mut self.held).into_iter().map(Entry::Append));
@@ -77,6 +85,7 @@ impl Writer {
         for stream in Stream::ALL {
             self.seal(stream);
         }
+        let _none = self.inner.volume.remove(RESERVE);
     }
 
     fn commit(&mut self, round: Vec<Entry>) {
@@ -243,13 +252,46 @@ impl Writer {
         }
     }
 
-    /// Whoever waits for a sync learns from the dropped channel that there was none.
+    /// Nothing is let in. Segments are still closed and made durable, so that what can be freed is freed; whoever waits for a
+    /// sync while something is held learns from the dropped channel that there was none.
     fn turn_away(&mut self, round: Vec<Entry>) {
         for entry in round {
-            if let Entry::Append(append) = entry {
-                self.put_off(append);
+            match entry {
+                Entry::Append(append) => self.put_off(append),
+                Entry::Seal => Stream::ALL.into_iter().for_each(|stream| self.seal(stream)),
+                Entry::Sync(waiting) => {
+                    self.broken = [false; 2];
+                    Stream::ALL.into_iter().for_each(|stream| self.sync(stream));
+                    if self.held.is_empty() && self.broken == [false; 2] {
+                        let _gone = waiting.send(());
+                    }
+                }
             }
         }
+    }
+
+    /// Sets room aside, if there is any.
+    fn reserve(&self) {
+        let taken = self.inner.volume.create(RESERVE).and_then(|medium| medium.write_at(0, &vec![0; RESERVE_BYTES]));
+        if taken.is_err() {
+            let _none = self.inner.volume.remove(RESERVE);
+        }
+    }
+
+    /// Writes what was acknowledged long ago into the room that was set aside.
+    fn write_held(&mut self) {
+        if self.held.is_empty() {
+            return;
+        }
+        let _none = self.inner.volume.remove(RESERVE);
+        let mut written = Vec::new();
+        for append in std::mem::take(&mut self.held) {
+            match self.write(append) {
+                Ok(record) => written.push(record),
+                Err((append, _)) => self.held.push(append),
+            }
+        }
+        written.into_iter().for_each(|record| self.publish(record));
     }
 
     fn recovers(&mut self) -> bool {
@@ -262,6 +304,7 @@ impl Writer {
         let removed = self.inner.volume.remove(PROBE);
         if outcome.is_ok() && removed.is_ok() {
             self.inner.failing.store(false, Relaxed);
+            self.reserve();
             tracing::info!("the delivery log can be written again; {} batches were held", self.held.len());
         }
         !self.inner.is_failing()

@@ -24,14 +24,13 @@ use crate::sample::{KeptSpans, Origin};
 use crate::stats::{ExporterStats, StoreStats};
 use crate::store::{Leftover, Store};
 
-use batch::{Batch, Request};
+use batch::{Batch, BatchSize, Request};
 use exporter::Exporter;
 pub use exporter::{ExporterError, ExporterProblem};
 use queue::Item;
 use retry::Patience;
 
-/// The largest batch where the log is on disk. What is in flight when the agent is killed may arrive twice, so less is put
-/// into one request there.
+/// The largest batch where the log is on disk.
 const DURABLE_BATCH_BYTES: usize = 256 << 10;
 /// From this fullness of the log on, an exporter that lags far behind the others loses its oldest.
 const CROWDED_PERCENT: u64 = 90;
@@ -48,9 +47,10 @@ pub(crate) struct Outlet {
 impl Outlet {
     /// Prepares every exporter; connects to none, so that a destination may come later.
     pub(crate) fn new(config: &PipelineConfig) -> Result<Outlet, StartError> {
-        let (patience, batch_bytes) = match config.durability {
-            Durability::Memory => (Patience::Bounded, config.buffer.batch_bytes),
-            Durability::Disk { .. } => (Patience::Endless, config.buffer.batch_bytes.min(DURABLE_BATCH_BYTES)),
+        let batch_bytes = config.buffer.batch_bytes;
+        let (patience, size) = match config.durability {
+            Durability::Memory => (Patience::Bounded, BatchSize::Fixed(batch_bytes)),
+            Durability::Disk { .. } => (Patience::Endless, BatchSize::InFlight(batch_bytes.min(DURABLE_BATCH_BYTES))),
         };
         let prepared = config.exporters.iter().map(|one| Exporter::new(one, config.buffer, patience).map(Arc::new));
         let exporters = prepared.collect::<Result<Vec<_>, _>>()?.into();
@@ -58,7 +58,7 @@ impl Outlet {
             Durability::Memory => (None, None),
             Durability::Disk { dir, bytes_max } => Store::open(dir, *bytes_max).map(|(a, b)| (Some(a), Some(b)))?,
         };
-        let batch = Mutex::new(Batch::new(batch_bytes, config.buffer.batch_delay));
+        let batch = Mutex::new(Batch::new(size, config.buffer.batch_delay));
         Ok(Outlet { exporters, batch, store, leftover: Mutex::new(leftover) })
     }
 

@@ -26,6 +26,54 @@ pub(super) struct Request {
 
 type Scopes = BTreeMap<Vec<u8>, Vec<u8>>;
 
+/// How large a request becomes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BatchSize {
+    /// At most so many bytes.
+    Fixed(usize),
+    /// What is kept within [`IN_FLIGHT`], and at most so many bytes. A request in flight when the agent is killed arrives
+    /// twice, so its size is a bound for duplicates; in proportion to the stream it is the same bound at every rate.
+    InFlight(usize),
+}
+
+/// How much of the stream one request may hold: of five seconds between two kills it is a thousandth.
+const IN_FLIGHT: Millis = Millis(5);
+/// Below this a request costs more than what it carries: a hundred spans of the usual size.
+const IN_FLIGHT_BYTES_MIN: usize = 32 << 10;
+/// Over how long the rate is taken.
+const PACE: Millis = Millis(1000);
+
+/// The size that a request may have now.
+#[derive(Debug)]
+struct Limit {
+    size: BatchSize,
+    bytes: usize,
+    /// What came since `since`.
+    came: usize,
+    since: Timestamp,
+}
+
+impl Limit {
+    fn new(size: BatchSize) -> Limit {
+        let bytes = match size {
+            BatchSize::Fixed(max) => max,
+            BatchSize::InFlight(max) => max.min(IN_FLIGHT_BYTES_MIN),
+        };
+        Limit { size, bytes, came: 0, since: Timestamp(0) }
+    }
+
+    fn count(&mut self, now: Timestamp, bytes: usize) {
+        self.came += bytes;
+        let span = now.since(self.since);
+        let BatchSize::InFlight(max) = self.size else { return };
+        if span >= PACE {
+            let share = self.came as u64 * IN_FLIGHT.0 / span.0;
+            self.bytes = (share as usize).max(IN_FLIGHT_BYTES_MIN).min(max);
+            (self.came, self.since) = (0, now);
+        }
+    }
+}
+
 /// Spans on their way into a request. Holds at most its configured bytes and one span.
 #[derive(Debug)]
 pub(super) struct Batch {
@@ -35,13 +83,14 @@ pub(super) struct Batch {
     /// Requests handed in so far.
     handed_in: u64,
     opened: Timestamp,
-    bytes_max: usize,
+    limit: Limit,
     delay: Millis,
 }
 
 impl Batch {
-    pub(super) fn new(bytes_max: usize, delay: Millis) -> Batch {
-        Batch { groups: BTreeMap::new(), bytes: 0, spans: 0, handed_in: 0, opened: Timestamp(0), bytes_max, delay }
+    pub(super) fn new(size: BatchSize, delay: Millis) -> Batch {
+        let limit = Limit::new(size);
+        Batch { groups: BTreeMap::new(), bytes: 0, spans: 0, handed_in: 0, opened: Timestamp(0), limit, delay }
     }
 
     pub(super) fn state(&self) -> BatchState {
@@ -56,9 +105,11 @@ impl Batch {
         let spans = self.group(origin);
         let before = spans.len();
         put_bytes(spans, CONTENT, span);
-        self.bytes += spans.len() - before;
+        let bytes = spans.len() - before;
+        self.bytes += bytes;
         self.spans += 1;
-        if self.bytes >= self.bytes_max { self.take() } else { None }
+        self.limit.count(now, bytes);
+        if self.bytes >= self.limit.bytes { self.take() } else { None }
     }
 
     /// The request, if it is old enough.
@@ -127,7 +178,7 @@ mod tests {
     /// Guarantees: the request has each resource and scope once, with its spans in order.
     #[test]
     fn spans_are_regrouped() {
-        let mut batch = Batch::new(1 << 20, Millis(10));
+        let mut batch = Batch::new(BatchSize::Fixed(1 << 20), Millis(10));
         for (resource, scope, name) in [("a", "x", "1"), ("b", "x", "2"), ("a", "y", "3"), ("a", "x", "4")] {
             assert_eq!(batch.add(Timestamp(5), &origin(resource, scope), &span(name)), None);
         }
@@ -149,11 +200,33 @@ mod tests {
     /// Guarantees: the request leaves at its size, and a new batch begins.
     #[test]
     fn a_full_batch_leaves_at_once() {
-        let mut batch = Batch::new(100, Millis(1000));
+        let mut batch = Batch::new(BatchSize::Fixed(100), Millis(1000));
         let sent: Vec<_> =
             (0..50).filter_map(|_| batch.add(Timestamp(1), &origin("a", "x"), &span("0123456789"))).collect();
         assert!(sent.len() > 5);
         assert!(sent.iter().all(|request| request.bytes.len() < 150));
         assert_eq!(sent.iter().map(|request| request.spans).sum::<u64>() + batch.spans, 50);
+    }
+
+    /// Scenario: kept spans come slowly, then at ten, then at a hundred megabytes a second, then slowly again.
+    /// Guarantees: a request holds what comes within five milliseconds, within its bounds, a second after the change.
+    #[test]
+    fn a_request_in_flight_is_a_share_of_the_stream() {
+        let mut batch = Batch::new(BatchSize::InFlight(256 << 10), Millis(60_000));
+        let span = vec![0_u8; 1000];
+        let mut now = Timestamp(1_000_000);
+        let mut largest = |per_milli: usize| {
+            let mut largest = 0;
+            for milli in 0..3000 {
+                now = now + Millis(1);
+                for _ in 0..per_milli {
+                    let sent = batch.add(now, &origin("a", "x"), &span);
+                    largest = largest.max(sent.filter(|_| milli > 2000).map_or(0, |request| request.bytes.len()));
+                }
+            }
+            largest
+        };
+        let sizes = [1, 10, 100, 1].map(|per_milli| largest(per_milli) >> 10);
+        assert_eq!(sizes, [32, 48, 256, 32]);
     }
 }

@@ -18,8 +18,8 @@ pub(crate) use queueing::Queueing;
 pub(crate) use readings::{Readings, ServiceReadings};
 pub use service_time::ServiceTime;
 pub use spec::{Call, PlantSpec, ServiceSpec, WhileCalling};
+pub(crate) use swim::{COLD_FULL_S, MEAN_BASIC_S, MEAN_FULL_S, PERIOD_S, PERIODS, Swim, WARM_AFTER};
 pub use swim::{Orders, Period, Scale, SwimConfig};
-pub(crate) use swim::{PERIOD_S, PERIODS, Swim};
 
 /// The position of a service in its plant. Small, so that a request costs no text.
 pub(crate) type ServiceIndex = u16;

@@ -46,6 +46,8 @@ pub fn run(config: SwimConfig, trace: &Trace, seed: Seed, manager: &mut dyn Mana
         let period = plant.run_minute(number as f64 * PERIOD_S);
         if FIRST_DECISION_S <= period.ended_s {
             plant.obey(manager.decide(&period));
+        } else {
+            manager.observe(&period);
         }
         periods.push(period);
     }

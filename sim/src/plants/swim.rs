@@ -17,6 +17,8 @@ use std::sync::Arc;
 
 use homeostat_core::Seed;
 
+pub(crate) use service::{COLD_FULL_S, MEAN_BASIC_S, MEAN_FULL_S, WARM_AFTER};
+
 use server::{Job, Server};
 use service::ServiceTimes;
 

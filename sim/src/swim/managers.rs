@@ -3,11 +3,13 @@
 //! Answers who can decide at the end of each minute: one file each. A manager sees what the exemplar's probes show at that
 //! instant and answers with orders; it cannot reach into the plant. Only the one that is given the future has more.
 
+mod agent;
 mod constant;
 mod perfect_forecast;
 mod reactive;
 mod reactive2;
 
+pub use agent::Agent;
 pub use constant::{Constant, Setting, best_static};
 pub use perfect_forecast::PerfectForecast;
 pub use reactive::Reactive;
@@ -18,6 +20,9 @@ use crate::swim::{Trace, Utility};
 
 /// Decides once a minute.
 pub trait Manager {
+    /// Sees a minute at whose end nothing may be changed yet.
+    fn observe(&mut self, _: &Period) {}
+
     /// What is to change, given the minute that has just ended.
     fn decide(&mut self, seen: &Period) -> Orders;
 }
@@ -46,6 +51,8 @@ pub enum ManagerKind {
     Reactive2,
     /// A rule that knows what will arrive.
     PerfectForecast,
+    /// The agent's planner.
+    Agent,
 }
 
 /// One manager, ready for a run. Cloned for each run, so that what is costly to foresee is foreseen once.
@@ -61,6 +68,8 @@ pub enum AnyManager {
     Reactive2(Reactive2),
     /// See [`ManagerKind::PerfectForecast`].
     PerfectForecast(PerfectForecast),
+    /// See [`ManagerKind::Agent`].
+    Agent(Agent),
 }
 
 impl AnyManager {
@@ -72,11 +81,18 @@ impl AnyManager {
             ManagerKind::Reactive => AnyManager::Reactive(Reactive::new(brief.config)),
             ManagerKind::Reactive2 => AnyManager::Reactive2(Reactive2::new(brief.config)),
             ManagerKind::PerfectForecast => AnyManager::PerfectForecast(PerfectForecast::new(brief)),
+            ManagerKind::Agent => AnyManager::Agent(Agent::new(brief)),
         }
     }
 }
 
 impl Manager for AnyManager {
+    fn observe(&mut self, seen: &Period) {
+        if let AnyManager::Agent(manager) = self {
+            manager.observe(seen);
+        }
+    }
+
     fn decide(&mut self, seen: &Period) -> Orders {
         match self {
             AnyManager::Nothing => Orders::default(),
@@ -84,6 +100,7 @@ impl Manager for AnyManager {
             AnyManager::Reactive(manager) => manager.decide(seen),
             AnyManager::Reactive2(manager) => manager.decide(seen),
             AnyManager::PerfectForecast(manager) => manager.decide(seen),
+            AnyManager::Agent(manager) => manager.decide(seen),
         }
     }
 }

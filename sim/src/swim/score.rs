@@ -14,13 +14,13 @@ use crate::swim::WARM_UP_S;
 pub(crate) const LATE_ABOVE_S: f64 = 0.75;
 
 /// What a full reply earns; a basic one earns 1.
-const FULL_REWARD: f64 = 1.5;
+pub(crate) const FULL_REWARD: f64 = 1.5;
 
 /// What each server that is not there earns in a minute.
-const SERVER_REWARD: f64 = 10.0;
+pub(crate) const SERVER_REWARD: f64 = 10.0;
 
 /// The mean service time that both utilities take for the penalty of a late minute.
-const SERVICE_S: f64 = 0.044_527_13;
+pub(crate) const SERVICE_S: f64 = 0.044_527_13;
 
 /// What rounding may take from the dimmer without it counting as less than full.
 const FULL_WITHIN: f64 = 1e-5;

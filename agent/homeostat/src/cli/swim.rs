@@ -39,12 +39,14 @@ pub(crate) enum Who {
     Reactive2,
     /// A rule that knows what will arrive.
     PerfectForecast,
+    /// The agent's planner for sites with a dimmer; the loop and its guards are not in between.
+    Agent,
 }
 
 impl Who {
     /// Who is compared when nobody is named.
-    pub(crate) const COMPARED: [Who; 5] =
-        [Who::Nothing, Who::Reactive, Who::Reactive2, Who::BestStatic, Who::PerfectForecast];
+    pub(crate) const COMPARED: [Who; 6] =
+        [Who::Nothing, Who::Reactive, Who::Reactive2, Who::BestStatic, Who::PerfectForecast, Who::Agent];
 }
 
 /// What it is to earn.
@@ -83,7 +85,7 @@ pub(crate) struct SwimArgs {
     /// Who manages it; may be repeated. Without it, all that need no setting are compared.
     #[arg(long = "manager", value_name = "NAME", requires = "plant")]
     pub(crate) managers: Vec<Who>,
-    /// What best-static and perfect-forecast are to earn; both utilities are always shown.
+    /// What best-static, perfect-forecast and agent are to earn; both utilities are always shown.
     #[arg(long, default_value = "seams2017", requires = "plant")]
     pub(crate) goal: Goal,
     /// Servers that the manager static holds.

@@ -49,6 +49,7 @@ fn row(who: Who, args: &SwimArgs, trace: &Trace, seeds: &[Seed]) -> Row {
         Who::Reactive => ManagerKind::Reactive,
         Who::Reactive2 => ManagerKind::Reactive2,
         Who::PerfectForecast => ManagerKind::PerfectForecast,
+        Who::Agent => ManagerKind::Agent,
     };
     let name = who.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned());
     let name = match kind {

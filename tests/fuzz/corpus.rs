@@ -2,6 +2,8 @@
 
 use std::io::Write;
 
+use bytes::Bytes;
+use homeostat_pipeline::fuzz::Log;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::profiles::v1development::ExportProfilesServiceRequest;
@@ -24,6 +26,8 @@ use opentelemetry_proto::tonic::profiles::v1development::{
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status, span::Event, span::Link};
 use prost::Message;
+
+use crate::targets::{BODIES, EXPORTER, GOES_ON, HEADS, NAMES, segments_input};
 
 /// Seeds with the name of the target they are for.
 pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
@@ -50,7 +54,24 @@ pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         seeds.push(("tracestate", text.as_bytes().to_vec()));
     }
     seeds.push(("rewrite", [&[0x80][..], &span().encode_to_vec()].concat()));
+    seeds.extend(logs_on_disk().map(|seed| ("segments", seed)));
     seeds
+}
+
+/// Files of the delivery log as an agent writes them: as they are, repaired after a change, and called by their own number.
+fn logs_on_disk() -> [Vec<u8>; 3] {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime without drivers");
+    let (log, bodies) = (Log::default(), [traces(), Vec::new(), logs()].map(Bytes::from));
+    runtime.block_on(log.write(&bodies, &bodies, EXPORTER, 1));
+    let files: Vec<_> = log.files().into_iter().map(|(_, content)| content).collect();
+    let [kept, sent, received] = &files[..] else { panic!("three files") };
+    let mut far = received.clone();
+    far[8..16].copy_from_slice(&u64::MAX.to_le_bytes());
+    [
+        segments_input(0, received, kept, sent),
+        segments_input(HEADS | BODIES | GOES_ON, received, kept, sent),
+        segments_input(HEADS | NAMES, &far, kept, sent),
+    ]
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {

@@ -16,6 +16,11 @@ use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
 
+#[path = "segments.rs"]
+mod segments;
+
+pub use segments::{BODIES, EXPORTER, GOES_ON, HEADS, NAMES, segments, segments_input};
+
 /// A target: its name, and what is done with bytes.
 pub type Target = (&'static str, fn(&[u8]));
 
@@ -31,6 +36,7 @@ pub const ALL: &[Target] = &[
     ("rewrite", rewrite),
     ("frame", frame),
     ("inflate", inflate),
+    ("segments", segments),
 ];
 
 /// Whether view and reference agree that the bytes are a message; the message, if they are as the reference writes them.

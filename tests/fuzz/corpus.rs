@@ -33,6 +33,7 @@ use crate::targets::{BODIES, EXPORTER, GOES_ON, HEADS, NAMES, segments_input};
 pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     let requests = [("traces", traces()), ("metrics", metrics()), ("logs", logs()), ("profiles", profiles())];
     let mut seeds = requests.to_vec();
+    seeds.push(("traces", crowd()));
     for (number, (_, bytes)) in requests.iter().enumerate() {
         seeds.push(("wire", bytes.clone()));
         seeds.push(("frame", [&[0, 0, 0], &(bytes.len() as u16).to_be_bytes()[..], bytes].concat()));
@@ -132,6 +133,16 @@ fn traces() -> Vec<u8> {
     let scope_spans = vec![ScopeSpans { scope: scope(), spans: vec![span(), Span::default()], schema_url: "u".into() }];
     let one = ResourceSpans { resource: resource(), scope_spans, schema_url: "u".into() };
     ExportTraceServiceRequest { resource_spans: vec![one, ResourceSpans::default()] }.encode_to_vec()
+}
+
+/// Spans too short for valid ids among others, behind scopes and resources without any.
+fn crowd() -> Vec<u8> {
+    let identified = Span { trace_id: vec![1; 16], span_id: vec![2; 8], ..Default::default() };
+    let zeros = Span { trace_id: vec![0; 16], span_id: vec![0; 8], ..Default::default() };
+    let spans = vec![identified.clone(), Span::default(), zeros, Span::default(), identified];
+    let scopes = [Vec::new(), spans, vec![Span::default()]].map(|spans| ScopeSpans { spans, ..Default::default() });
+    let one = ResourceSpans { scope_spans: scopes.to_vec(), ..Default::default() };
+    ExportTraceServiceRequest { resource_spans: vec![ResourceSpans::default(), one.clone(), one] }.encode_to_vec()
 }
 
 fn metrics() -> Vec<u8> {

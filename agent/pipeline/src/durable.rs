@@ -165,7 +165,7 @@ impl Intake {
         let (now, plan) = (self.clock.now(), self.plan.load());
         let mut arrivals = Arrivals { sources: Vec::new(), spans: Vec::with_capacity(view.len()) };
         for (index, scope) in view.scopes().iter().enumerate() {
-            let name = scope.resource.service();
+            let name = scope.service;
             let service = self.aggregates.service(name);
             let slow_nanos = plan.slow_threshold(name).0.saturating_mul(1000);
             let reading = Reading { source: index as u32, service: service.key, slow_nanos };

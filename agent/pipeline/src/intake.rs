@@ -223,7 +223,7 @@ impl Intake {
         let sources = Vec::with_capacity(view.scopes().len());
         let mut arrivals = Arrivals { sources, spans: Vec::with_capacity(view.len()) };
         for (index, scope) in view.scopes().iter().enumerate() {
-            let name = scope.resource.service();
+            let name = scope.service;
             let service = self.aggregates.service(name);
             let slow_nanos = plan.slow_threshold(name).0.saturating_mul(1000);
             let first = arrivals.spans.len();
@@ -237,7 +237,8 @@ impl Intake {
             self.aggregates.record(now, &service, &arrivals.spans[first..]);
             arrivals.sources.push(Source::new(service, scope, plan.of(name).tail));
         }
-        self.counters.spans_received.add(view.len() as u64);
+        accepted.rejected += view.left_out();
+        self.counters.spans_received.add(view.len() as u64 + view.left_out());
         self.counters.spans_accepted.add(arrivals.spans.len() as u64);
         self.counters.spans_rejected.add(accepted.rejected);
         self.sampler.offer(now, &plan, &arrivals, &mut self.outlet.at(now));

@@ -151,6 +151,11 @@ impl Outlet {
         self.emit(&batch, rest);
     }
 
+    /// Whether nothing waits to be sent or written.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.batch().state().is_empty && self.queued_bytes() == 0
+    }
+
     /// Frees what is not needed any more. Every trace that still waits began at `undecided` or later.
     pub(crate) fn tend(&self, now: Timestamp, undecided: Timestamp) {
         let Some(store) = &self.store else { return };

@@ -19,12 +19,13 @@ use tokio::sync::Semaphore;
 
 use crate::aggregate::otlp::Writer;
 use crate::aggregate::{Aggregates, Counted, operation_key, utilization};
+use crate::calm::Calm;
 use crate::clock::Clock;
 use crate::config::{Limits, PipelineConfig, Telemetry};
 use crate::export::Outlet;
 use crate::governor::{self, Governor};
 use crate::pipeline::StartError;
-use crate::sample::{Arrivals, Sampler, Source};
+use crate::sample::{Arrivals, Sampler, Source, Sweep};
 use crate::stats::{DoorCounters, MemoryStats, Refused};
 use crate::store::Store;
 use crate::tokens::{self, Tokens, TokensError};
@@ -118,6 +119,7 @@ pub(crate) struct Intake {
     /// Turns of requests so large that they are worked on beside the serving threads.
     pub(crate) large_requests: Arc<Semaphore>,
     pub(crate) governor: Governor,
+    pub(crate) calm: Calm,
     /// Who is let in; `None`: everybody.
     pub(crate) tokens: Option<Watched<Tokens, TokensError>>,
     /// Keyed anew in each process, so that no sender can choose ids that fall on one place.
@@ -139,6 +141,7 @@ impl Intake {
             in_flight: AtomicUsize::new(0),
             large_requests: Arc::new(Semaphore::new(LARGE_REQUESTS_MAX)),
             governor: Governor::new(memory_max),
+            calm: Calm::default(),
             tokens: config.security.tokens.as_ref().map(tokens::watch).transpose()?,
             hasher: RandomState::default(),
         })
@@ -178,6 +181,7 @@ impl Intake {
 
     /// Takes in one request of `kind`, or refuses it as a whole and changes nothing.
     pub(crate) fn take(&self, kind: Telemetry, body: &Bytes) -> Result<Accepted, Refusal> {
+        self.calm.end();
         if !self.outlet.has_room(kind) {
             self.perceive(kind, body);
             return Err(Refusal::Overload("export queue full"));
@@ -191,12 +195,25 @@ impl Intake {
         }
     }
 
-    /// Decides what is due and sends what is ready; called several times a second.
-    pub(crate) fn sweep(&self) {
+    /// Decides what is due and sends what is ready; called several times a second. Requests get their turn in between.
+    pub(crate) async fn sweep(&self) {
+        let mut sweep = Sweep::default();
+        while self.sweep_on(&mut sweep) {
+            tokio::task::yield_now().await;
+        }
         let now = self.clock.now();
-        self.sampler.sweep(now, &self.plan.load(), &mut self.outlet.at(now));
         self.outlet.flush_due(now);
         self.outlet.tend(now, self.sampler.oldest().unwrap_or(now));
+    }
+
+    fn sweep_on(&self, sweep: &mut Sweep) -> bool {
+        let now = self.clock.now();
+        self.sampler.sweep(sweep, now, &self.plan.load(), &mut self.outlet.at(now))
+    }
+
+    /// Whether nothing waits to be received, decided or sent.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.in_flight.load(Relaxed) == 0 && self.sampler.waiting().spans == 0 && self.outlet.is_at_rest()
     }
 
     /// Decides everything and sends it.

@@ -30,6 +30,7 @@ mod store;
 #[doc(hidden)]
 pub mod fuzz;
 
+mod calm;
 mod clock;
 mod descriptors;
 mod generations;

@@ -240,7 +240,11 @@ async fn sweep(intake: Arc<Intake>) {
     loop {
         interval.tick().await;
         intake.govern();
-        intake.sweep();
+        intake.sweep().await;
+        if intake.is_at_rest() {
+            intake.calm.sleep().await;
+            interval.reset();
+        }
     }
 }
 

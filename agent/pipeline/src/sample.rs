@@ -43,7 +43,7 @@ pub(crate) use facts::Facts;
 use group::{Group, Groups};
 pub(crate) use judge::Judge;
 pub use judge::{IMPORTANT_ABOVE, JudgeConfig, Mode, Rehearsed, Spread};
-use lag::Lags;
+use lag::{Lags, Lesson};
 pub(crate) use rewrite::Mark;
 pub use rewrite::RULE_ATTRIBUTE;
 pub(crate) use shape::{Node, Shape, Shaper, mix};
@@ -167,6 +167,13 @@ pub(crate) struct Counters {
     pub(crate) decided: Tally<Due>,
 }
 
+/// One round over the buffer, part by part: a second's traces decided in one go would hold up requests for milliseconds.
+#[derive(Debug, Default)]
+pub(crate) struct Sweep {
+    parts: usize,
+    lessons: Vec<Lesson>,
+}
+
 /// What waits for its decision.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Waiting {
@@ -219,28 +226,47 @@ impl Sampler {
         self.shards.iter().for_each(|shard| lock(shard).set_share(percent));
     }
 
-    /// Decides what is due at `now`; called several times a second.
-    pub(crate) fn sweep(&self, now: Timestamp, plan: &SamplingPlan, kept: &mut impl KeptSpans) {
-        let Some(judge) = self.judge.get() else { return };
-        let (mut lessons, mut court) = (Vec::new(), Court::of(judge));
-        self.each(now, |shard, released| shard.sweep(now, (plan, &mut court), released, &mut lessons), kept);
-        self.lags.learn(&lessons);
+    /// Decides what is due at `now` in the next part of the buffer; `false` once that was the last.
+    pub(crate) fn sweep(
+        &self,
+        sweep: &mut Sweep,
+        now: Timestamp,
+        plan: &SamplingPlan,
+        kept: &mut impl KeptSpans,
+    ) -> bool {
+        let Some(judge) = self.judge.get() else { return false };
+        if let Some(shard) = self.shards.get(sweep.parts) {
+            sweep.parts += 1;
+            let (lessons, mut court) = (&mut sweep.lessons, Court::of(judge));
+            let release = |shard: &mut Shard, released: &mut _| shard.sweep(now, (plan, &mut court), released, lessons);
+            self.each(now, std::slice::from_ref(shard), release, kept);
+            return true;
+        }
+        self.lags.learn(&sweep.lessons);
         judge.tick(now);
         let settled = self.cap.as_ref().map(|cap| lock(cap).due(now)).unwrap_or_default();
         self.settle(now, settled, kept);
+        false
     }
 
     /// Decides everything with what is known.
     pub(crate) fn drain(&self, now: Timestamp, plan: &SamplingPlan, kept: &mut impl KeptSpans) {
-        let mut court = Court::of(self.judge());
-        self.each(now, |shard, released| shard.drain(now, (plan, &mut court), released), kept);
+        let Some(judge) = self.judge.get() else { return };
+        let mut court = Court::of(judge);
+        self.each(now, &self.shards, |shard, released| shard.drain(now, (plan, &mut court), released), kept);
         let settled = self.cap.as_ref().map(|cap| lock(cap).drain(now)).unwrap_or_default();
         self.settle(now, settled, kept);
     }
 
-    fn each(&self, now: Timestamp, mut release: impl FnMut(&mut Shard, &mut Vec<Released>), kept: &mut impl KeptSpans) {
+    fn each(
+        &self,
+        now: Timestamp,
+        shards: &[Mutex<Shard>],
+        mut release: impl FnMut(&mut Shard, &mut Vec<Released>),
+        kept: &mut impl KeptSpans,
+    ) {
         let (mut released, mut tallies) = (Vec::new(), Tallies::default());
-        for shard in &self.shards {
+        for shard in shards {
             release(&mut lock(shard), &mut released);
             self.let_go(now, &mut released, &mut tallies, kept);
         }

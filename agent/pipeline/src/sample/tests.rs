@@ -115,7 +115,8 @@ impl Bench {
     }
 
     fn sweep(&mut self, at: u64) {
-        self.sampler.sweep(Timestamp(at), &self.plan, &mut self.kept);
+        let mut sweep = Sweep::default();
+        while self.sampler.sweep(&mut sweep, Timestamp(at), &self.plan, &mut self.kept) {}
     }
 
     fn decided(&self, due: Due) -> u64 {

@@ -425,7 +425,8 @@ impl Trace {
         self.anchor = self.anchor.better(group.anchor);
         for (source, span) in arrival.spans() {
             let origin = source.origin();
-            let known = self.pieces.iter().rev().any(|piece| Arc::ptr_eq(&piece.origin, origin));
+            // Spans come scope by scope, and an earlier request's origins are others: it is the last one or none.
+            let known = self.pieces.last().is_some_and(|piece| Arc::ptr_eq(&piece.origin, origin));
             let bytes = span.view.raw.len();
             self.charged += bytes + bytes / ROUNDING + SPAN_OVERHEAD + if known { 0 } else { origin.bytes() };
             let start = self.bytes.len();

@@ -97,6 +97,14 @@ pub(crate) fn crowds() -> Vec<Crowd> {
     ]
 }
 
+/// As many scopes of one good span as fit, all of one trace, beside a resource as large as they are and behind all of them.
+pub(crate) fn scattered() -> (Vec<u8>, usize) {
+    let one = field(2, &field(2, &[field(1, &[7; 16]), field(2, &[8; 8])].concat()));
+    let name = field(1, &[field(1, b"service.name"), field(2, &field(1, &[b'x'; 500_000]))].concat());
+    let count = 500_000 / one.len();
+    (field(1, &[one.repeat(count), field(1, &name)].concat()), count)
+}
+
 /// Much in little.
 pub(crate) fn bombs() -> Vec<(&'static str, Vec<u8>)> {
     let zeros = vec![0; 16 << 20];

@@ -80,6 +80,19 @@ async fn crowds_are_rejected_one_by_one() {
     export(doors).await;
 }
 
+/// Scenario: a request of thousands of scopes with one span each, whose resource is as large as all of them and stands last.
+/// Guarantees: it is accepted; what is done for a resource is done once, or this test would take minutes and gigabytes.
+#[tokio::test]
+async fn a_scattered_trace_is_accepted() {
+    let limits = Limits { request_bytes_max: 2 << 20, in_flight_bytes_max: 16 << 20, ..impatient() };
+    let (pipeline, doors) = agent(limits).await;
+    let (body, spans) = content::scattered();
+    let (status, answer) = posted(doors, "application/x-protobuf", "", &body).await;
+    assert_eq!((status, answer.len()), (200, 0));
+    assert_eq!(pipeline.stats().spans_accepted, spans as u64);
+    export(doors).await;
+}
+
 /// Scenario: bodies that inflate far beyond the limit, are nested, cut short, or ask for a window of 128 MiB.
 /// Guarantees: each is 413 or 400, and no memory stays reserved.
 #[tokio::test]

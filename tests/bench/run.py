@@ -47,16 +47,16 @@ class Load:
     batch: int = 512
     rate: int = 0
     services: int = 8
-    connections: int = 4
-    inflight: int = 16
+    connections: int = 2
+    inflight: int = 4
     cores: int = 1
 
 
 SATURATED = Load("saturated")
-SMALL = Load("batches of 100", batch=100, connections=8)
-HTTP = Load("HTTP", protocol="http", connections=1)
+SMALL = Load("batches of 100", batch=100, connections=4, inflight=8)
+HTTP = Load("HTTP", protocol="http")
 CALM = Load("100 k/s", rate=PACED)
-SPLIT = Load("split traces", workload="split", services=4, inflight=4)
+SPLIT = Load("split traces", workload="split", services=4)
 SPLIT_CALM = Load("split traces, 100 k/s", workload="split", services=4, rate=PACED)
 LOGS = Load("logs", workload="logs")
 METRICS = Load("metrics", workload="metrics")

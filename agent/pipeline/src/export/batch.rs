@@ -140,13 +140,15 @@ impl Batch {
         }
         let mut request = Vec::with_capacity((self.heads + self.content) / 8 * 9);
         for (resource, scopes) in std::mem::take(&mut self.groups) {
-            let mut message = resource;
-            for (scope, spans) in scopes {
-                put_header(&mut message, CONTENT, scope.len() + spans.len());
-                message.extend_from_slice(&scope);
-                message.extend_from_slice(&spans);
+            let scopes: Vec<_> =
+                scopes.into_iter().map(|(scope, spans)| (headed(&scope, spans.len()), spans)).collect();
+            let length = scopes.iter().map(|(head, spans)| head.len() + spans.len()).sum::<usize>();
+            put_header(&mut request, RESOURCE_SPANS, resource.len() + length);
+            request.extend_from_slice(&resource);
+            for (head, spans) in scopes {
+                request.extend_from_slice(&head);
+                request.extend_from_slice(&spans);
             }
-            put_bytes(&mut request, RESOURCE_SPANS, &message);
         }
         (self.heads, self.content) = (0, 0);
         self.handed_in += 1;
@@ -169,6 +171,14 @@ impl Batch {
         }
         scopes.get_mut(&origin.scope).expect("inserted above")
     }
+}
+
+/// A scope with the key and length it begins with, before so many bytes of spans.
+fn headed(scope: &[u8], spans: usize) -> Vec<u8> {
+    let mut head = Vec::with_capacity(scope.len() + 16);
+    put_header(&mut head, CONTENT, scope.len() + spans);
+    head.extend_from_slice(scope);
+    head
 }
 
 #[cfg(test)]

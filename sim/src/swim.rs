@@ -14,7 +14,8 @@ use homeostat_core::Seed;
 
 pub use crate::plants::{Orders, Period, Scale, SwimConfig};
 pub use managers::{
-    AnyManager, Brief, Constant, Manager, ManagerKind, PerfectForecast, Reactive, Reactive2, Setting, best_static,
+    Agent, AnyManager, Brief, Constant, Manager, ManagerKind, PerfectForecast, Reactive, Reactive2, Setting,
+    best_static,
 };
 pub use score::{Score, Summary, Utility, is_late};
 pub use trace::{Trace, TraceError};

@@ -138,10 +138,10 @@ impl Bursts {
         self.minutes += 1.0;
     }
 
-    /// Mean and deviation.
+    /// Mean and deviation. Lucky minutes are no capacity: the mean is never below zero.
     pub(super) fn excess(&self) -> (f64, f64) {
         let mean = self.sum / self.minutes;
-        (mean, (self.squares / self.minutes - mean * mean).max(0.0).sqrt())
+        (mean.max(0.0), (self.squares / self.minutes - mean * mean).max(0.0).sqrt())
     }
 }
 

@@ -19,12 +19,17 @@ fn site() -> Site {
 /// Plans for each of `rates` on a site that does what it is told; returns how many served and where the dimmer was.
 fn follow(site: Site, rates: impl Iterator<Item = f64>, mut active: usize) -> Vec<(usize, f64)> {
     let (mut planner, mut boot_left, mut told) = (Brownout::new(site), 0, Vec::new());
+    let mut dimmer = 1.0;
     for arrivals_per_s in rates {
         if 0 < boot_left {
             boot_left -= 1;
             active += usize::from(boot_left == 0);
         }
-        let advice = planner.decide(&Seen { arrivals_per_s, response_s: Some(0.05), active, booting: 0 < boot_left });
+        // What processor sharing would show: S / (1 - ρ).
+        let work = dimmer * site.full_s + (1.0 - dimmer) * site.basic_s;
+        let response_s = Some(work / (1.0 - (arrivals_per_s * work / active as f64).min(0.96)));
+        let advice = planner.decide(&Seen { arrivals_per_s, response_s, active, booting: 0 < boot_left });
+        dimmer = advice.dimmer;
         match advice.change {
             Some(Change::Boot) => boot_left = site.boot_minutes,
             Some(Change::TakeAway) => active -= 1,

@@ -67,3 +67,13 @@ fn the_search_leaves_out_no_better_setting() {
         }
     }
 }
+
+/// Scenario: the agent's planner on the tides, which it does not know.
+/// Guarantees: it is never late, uses fewer servers than a site that is left alone, and earns more than the exemplar's rules.
+#[test]
+fn the_planner_is_on_time_and_thrifty() {
+    let planned = score(ManagerKind::Agent, 1);
+    assert_eq!(planned.late, 0, "{planned:?}");
+    assert!(planned.servers < 3.0, "{planned:?}");
+    assert!(score(ManagerKind::Reactive, 1).seams2017 < planned.seams2017);
+}

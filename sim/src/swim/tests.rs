@@ -1,4 +1,6 @@
 //! Whole runs.
+//!
+//! Answers whether managers earn in the order in which they must, and whether a seed decides a run.
 
 use super::*;
 

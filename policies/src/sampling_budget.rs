@@ -5,9 +5,11 @@
 //! slow traces: those are always kept. A budget over all services is water-filled rather than divided by services, so that
 //! what one does not need goes to the others.
 
+use std::collections::BTreeMap;
+
 use homeostat_core::actions;
 use homeostat_core::{
-    Incident, IncidentId, Indicator, Label, Policy, PolicyView, Proposal, SamplingProbability, SamplingSettings,
+    IncidentId, Indicator, Label, Policy, PolicyView, Proposal, SamplingProbability, SamplingSettings, Served,
     ServiceName, ServiceSampling, Target,
 };
 
@@ -78,11 +80,30 @@ enum Steerable {
 }
 
 fn streams<'a>(view: &PolicyView<'a>) -> Vec<Stream<'a>> {
-    view.snapshot.services().filter_map(|service| stream(view, service)).collect()
+    let touched = touched(view);
+    view.snapshot.served().filter_map(|served| stream(view, &served, &touched)).collect()
 }
 
-fn stream<'a>(view: &PolicyView<'a>, service: &'a ServiceName) -> Option<Stream<'a>> {
-    let value = |indicator| view.snapshot.service_value(service, indicator);
+/// What open incidents say of each service they touch: the first active one that suspects it, if any does.
+fn touched<'a>(view: &PolicyView<'a>) -> BTreeMap<&'a ServiceName, Option<IncidentId>> {
+    let mut touched: BTreeMap<&ServiceName, Option<IncidentId>> = BTreeMap::new();
+    for incident in &view.assessment.incidents {
+        for service in &incident.services {
+            touched.entry(service).or_default();
+        }
+        if let (true, Some(suspect)) = (incident.is_active(), incident.suspect()) {
+            touched.entry(suspect).or_default().get_or_insert(incident.id);
+        }
+    }
+    touched
+}
+
+fn stream<'a>(
+    view: &PolicyView<'a>,
+    served: &Served<'a>,
+    touched: &BTreeMap<&ServiceName, Option<IncidentId>>,
+) -> Option<Stream<'a>> {
+    let (service, value) = (served.service, |indicator| served.value(indicator));
     let received = value(Indicator::SpansReceivedTotal)?;
     let in_force = view.in_force.sampling.get(service).copied().unwrap_or(view.settings.sampling.initial);
     let steerable = match value(Indicator::HeadProbability) {
@@ -90,10 +111,9 @@ fn stream<'a>(view: &PolicyView<'a>, service: &'a ServiceName) -> Option<Stream<
         Some(ppm) if ppm == u64::from(in_force.head.ppm()) => Steerable::Yes,
         Some(_) => Steerable::NotYetFetched,
     };
-    let suspects = |incident: &&Incident| incident.is_active() && incident.suspect() == Some(service);
-    let touched = view.assessment.incidents.iter().any(|incident| incident.services.contains(service));
+    let touched = touched.get(service).copied();
     // What an incident turned into slow and failed traces may be ordinary again any moment; the budget must hold then too.
-    let by_rule = if touched { 0 } else { value(Indicator::SpansKeptByRuleTotal).unwrap_or(0) };
+    let by_rule = if touched.is_some() { 0 } else { value(Indicator::SpansKeptByRuleTotal).unwrap_or(0) };
     Some(Stream {
         service,
         in_force,
@@ -101,7 +121,7 @@ fn stream<'a>(view: &PolicyView<'a>, service: &'a ServiceName) -> Option<Stream<
         ordinary: received.saturating_sub(by_rule),
         requests: value(Indicator::RequestsTotal).unwrap_or(received),
         steerable,
-        suspect_of: view.assessment.incidents.iter().find(suspects).map(|incident| incident.id),
+        suspect_of: touched.flatten(),
     })
 }
 

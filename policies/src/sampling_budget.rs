@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 
 use homeostat_core::actions;
 use homeostat_core::{
-    IncidentId, Indicator, Label, Policy, PolicyView, Proposal, SamplingProbability, SamplingSettings, Served,
-    ServiceName, ServiceSampling, Target,
+    IncidentId, Indicator, Label, PROPOSALS_MAX, Policy, PolicyView, Proposal, SamplingProbability, SamplingSettings,
+    Served, ServiceName, ServiceSampling, Target,
 };
 
 use crate::precision;
@@ -49,14 +49,14 @@ impl Policy for SamplingBudget {
         let Some(budget) = Budget::of(view, &streams) else { return };
         let tails = budget.fill(&streams, &view.settings.sampling);
         let heads = heads(&streams, &view.settings.sampling);
-        for ((stream, tail), head) in streams.iter().zip(tails).zip(heads) {
+        let moves = streams.iter().zip(tails).zip(heads).filter_map(|((stream, tail), head)| {
             // All services move together and then rest together, so that the effect measured is that of one change. Only a
             // new suspect does not wait.
-            if rested || (stream.suspect_of.is_some() && stream.in_force.tail < tail) {
-                let wanted = ServiceSampling { head, tail };
-                proposals.extend(stream.propose(wanted, budget.total_milli, view));
-            }
-        }
+            let may_move = rested || (stream.suspect_of.is_some() && stream.in_force.tail < tail);
+            may_move.then(|| stream.propose(ServiceSampling { head, tail }, budget.total_milli, view))?
+        });
+        // Of the services beyond, the next time is early enough: whoever has moved does not come again.
+        proposals.extend(moves.take(PROPOSALS_MAX));
     }
 }
 
@@ -81,7 +81,14 @@ enum Steerable {
 
 fn streams<'a>(view: &PolicyView<'a>) -> Vec<Stream<'a>> {
     let touched = touched(view);
-    view.snapshot.served().filter_map(|served| stream(view, &served, &touched)).collect()
+    let mut in_force = view.in_force.sampling.iter().peekable();
+    let stream = |served: Served<'a>| {
+        // Both are in name order, so they are walked side by side.
+        while in_force.next_if(|(service, _)| *service < served.service).is_some() {}
+        let set = in_force.next_if(|(service, _)| *service == served.service).map(|(_, sampling)| *sampling);
+        stream(&served, set.unwrap_or(view.settings.sampling.initial), &touched)
+    };
+    view.snapshot.served().filter_map(stream).collect()
 }
 
 /// What open incidents say of each service they touch: the first active one that suspects it, if any does.
@@ -99,13 +106,12 @@ fn touched<'a>(view: &PolicyView<'a>) -> BTreeMap<&'a ServiceName, Option<Incide
 }
 
 fn stream<'a>(
-    view: &PolicyView<'a>,
     served: &Served<'a>,
+    in_force: ServiceSampling,
     touched: &BTreeMap<&ServiceName, Option<IncidentId>>,
 ) -> Option<Stream<'a>> {
     let (service, value) = (served.service, |indicator| served.value(indicator));
     let received = value(Indicator::SpansReceivedTotal)?;
-    let in_force = view.in_force.sampling.get(service).copied().unwrap_or(view.settings.sampling.initial);
     let steerable = match value(Indicator::HeadProbability) {
         None => Steerable::No,
         Some(ppm) if ppm == u64::from(in_force.head.ppm()) => Steerable::Yes,

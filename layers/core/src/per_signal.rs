@@ -15,7 +15,8 @@ use crate::{Indicator, ServiceName, Signal, Target};
 /// A value for each of many signals, in their order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PerSignal<V> {
-    rows: BTreeMap<Target, PerIndicator<V>>,
+    /// Boxed, so that the tree stays small to search and cheap to build.
+    rows: BTreeMap<Target, Box<PerIndicator<V>>>,
 }
 
 /// A value for each of some indicators of one target.
@@ -100,33 +101,33 @@ impl<V> PerSignal<V> {
 
     /// Everything of `target`, if there is anything.
     pub fn row(&self, target: &Target) -> Option<&PerIndicator<V>> {
-        self.rows.get(target)
+        self.rows.get(target).map(Box::as_ref)
     }
 
     /// Everything of `target`, to be changed.
     pub fn row_mut(&mut self, target: &Target) -> Option<&mut PerIndicator<V>> {
-        self.rows.get_mut(target)
+        self.rows.get_mut(target).map(Box::as_mut)
     }
 
     /// Replaces everything of `target`.
     pub fn insert_row(&mut self, target: Target, row: PerIndicator<V>) {
-        self.rows.insert(target, row);
+        self.rows.insert(target, Box::new(row));
     }
 
     /// Every target with everything of it, in the order of the targets.
     pub fn rows(&self) -> impl Iterator<Item = (&Target, &PerIndicator<V>)> {
-        self.rows.iter()
+        self.rows.iter().map(|(target, row)| (target, row.as_ref()))
     }
 
     /// Every target with everything of it, to be changed, in the order of the targets.
     pub fn rows_mut(&mut self) -> impl Iterator<Item = (&Target, &mut PerIndicator<V>)> {
-        self.rows.iter_mut()
+        self.rows.iter_mut().map(|(target, row)| (target, row.as_mut()))
     }
 
     /// Every service with everything of it, in name order.
     pub fn services(&self) -> impl Iterator<Item = (&ServiceName, &PerIndicator<V>)> {
         self.rows.iter().filter_map(|(target, row)| match target {
-            Target::Service(service) => Some((service, row)),
+            Target::Service(service) => Some((service, row.as_ref())),
             Target::Agent | Target::Operation(..) => None,
         })
     }
@@ -176,8 +177,8 @@ impl<V> FromIterator<(Signal, V)> for PerSignal<V> {
 }
 
 /// Whole rows; of two rows of one target the later one stays.
-impl<V> FromIterator<(Target, PerIndicator<V>)> for PerSignal<V> {
-    fn from_iter<I: IntoIterator<Item = (Target, PerIndicator<V>)>>(rows: I) -> Self {
+impl<V> FromIterator<(Target, Box<PerIndicator<V>>)> for PerSignal<V> {
+    fn from_iter<I: IntoIterator<Item = (Target, Box<PerIndicator<V>>)>>(rows: I) -> Self {
         PerSignal { rows: rows.into_iter().collect() }
     }
 }

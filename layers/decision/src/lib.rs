@@ -10,15 +10,12 @@ mod guards;
 mod past;
 
 use homeostat_core::{
-    ActionId, ActionRequest, BasisPoints, Label, Plan, Policy, PolicyView, Proposal, Regime, Withheld,
+    ActionId, ActionRequest, BasisPoints, Label, PROPOSALS_MAX, Plan, Policy, PolicyView, Proposal, Regime, Withheld,
 };
 
 pub use crate::guard::{Candidate, Guard, GuardView, Refusal};
 pub use crate::guards::CATALOGUE;
 pub use crate::past::Past;
-
-/// Proposals looked at per tick. More than the global rate budget could ever let pass; the rest waits for the next tick.
-const PROPOSALS_MAX: usize = 4096;
 
 /// What a plan is made from.
 #[derive(Clone, Copy)]
@@ -73,8 +70,10 @@ pub fn plan(inputs: Inputs<'_>) -> Plan {
 fn proposals(inputs: &Inputs<'_>) -> Vec<Proposal> {
     let mut proposals = Vec::new();
     for policy in inputs.policies {
+        // Bounded for each policy by itself, so that none can crowd out another.
+        let bound = proposals.len() + PROPOSALS_MAX;
         policy.propose(&inputs.view, &mut proposals);
-        proposals.truncate(PROPOSALS_MAX);
+        proposals.truncate(bound);
     }
     proposals
 }

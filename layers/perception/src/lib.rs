@@ -22,7 +22,7 @@ const EDGES_MAX: usize = 65_536;
 /// Everything that has been observed and not yet forgotten.
 #[derive(Debug, Default)]
 pub struct Perception {
-    targets: BTreeMap<Target, Followed>,
+    targets: BTreeMap<Target, Box<Followed>>,
     edges: BTreeMap<Edge, Timestamp>,
     /// The edges as the last snapshot has them; `None` when edges have come or gone since.
     frozen_edges: Option<Arc<BTreeSet<Edge>>>,
@@ -32,13 +32,13 @@ pub struct Perception {
 impl Perception {
     /// Continues with the request counts of an earlier process.
     pub fn recovered(counts: BTreeMap<ServiceName, CountsRing>) -> Perception {
-        let followed = |(service, ring)| (Target::Service(service), Followed::counted(ring));
+        let followed = |(service, ring)| (Target::Service(service), Box::new(Followed::counted(ring)));
         Perception { targets: counts.into_iter().map(followed).collect(), ..Perception::default() }
     }
 
     /// Request counts over the long windows, to be kept across a restart.
     pub fn counts(&self) -> BTreeMap<ServiceName, CountsRing> {
-        let counted = |(target, followed): (&Target, &Followed)| match target {
+        let counted = |(target, followed): (&Target, &Box<Followed>)| match target {
             Target::Service(service) => Some((service.clone(), followed.counts()?.clone())),
             Target::Agent | Target::Operation(..) => None,
         };
@@ -63,7 +63,7 @@ impl Perception {
         self.forget(now, settings);
         let (mut known, mut fresh, mut counts) = (0, 0, Vec::with_capacity(self.targets.len()));
         let frozen = self.targets.iter_mut().filter_map(|(target, followed)| {
-            let readings = followed.read(now, settings);
+            let readings = Box::new(followed.read(now, settings));
             for (_, reading) in readings.iter() {
                 known += 1;
                 fresh += u64::from(matches!(reading, Reading::Fresh { .. }));

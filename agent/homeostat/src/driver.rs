@@ -295,7 +295,8 @@ impl Driver {
     }
 
     fn publish(&mut self) {
-        self.counts.observations_dropped = self.dropped.load(Ordering::Relaxed);
+        let refused = self.record.as_ref().map_or(0, |record| record.snapshot.overflow);
+        self.counts.observations_dropped = self.dropped.load(Ordering::Relaxed) + refused;
         let control = self.mind.control();
         if control.knowledge().generation != self.knowledge.generation {
             self.knowledge = Arc::new(shown(control.knowledge()));

@@ -71,7 +71,12 @@ impl Snapshot {
         self.reading(&Target::Service(service.clone()), indicator).fresh()
     }
 
-    /// Every service seen serving requests, in name order. Both maps are walked side by side, so nothing is looked up.
+    /// Every service seen serving requests, in name order.
+    pub fn services(&self) -> impl Iterator<Item = &ServiceName> {
+        self.counts.keys()
+    }
+
+    /// The same, with everything known of each. Both maps are walked side by side, so nothing is looked up.
     pub fn served(&self) -> impl Iterator<Item = Served<'_>> {
         let mut rows = self.signals.services().peekable();
         self.counts.iter().map(move |(service, counts)| {

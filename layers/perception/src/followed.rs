@@ -58,6 +58,13 @@ impl Followed {
         self.counts.is_some() || !self.tracks.is_empty()
     }
 
+    /// When the first thing of it will be too old, if nothing more is observed.
+    pub(crate) fn forget_due(&self, settings: &PerceptionSettings) -> Timestamp {
+        let tracks = self.tracks.iter().map(|(_, track)| track.last_at() + settings.forget_after);
+        let counts = self.counts.iter().map(|ring| ring.last_at() + Window::ThreeDays.length());
+        tracks.chain(counts).min().unwrap_or(Timestamp(u64::MAX))
+    }
+
     fn count(&mut self, indicator: Indicator, by: u64, at: Timestamp) {
         let counts = match indicator {
             Indicator::RequestsTotal => Counts { requests: by, ..Counts::default() },

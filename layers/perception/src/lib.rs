@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use homeostat_core::{
-    BasisPoints, CountsRing, Edge, Indicator, Observation, PerSignal, PerceptionSettings, Reading, ServiceName,
+    BasisPoints, CountsRing, Edge, Indicator, Millis, Observation, PerSignal, PerceptionSettings, Reading, ServiceName,
     Snapshot, Target, Timestamp,
 };
 
@@ -27,6 +27,9 @@ pub struct Perception {
     /// The edges as the last snapshot has them; `None` when edges have come or gone since.
     frozen_edges: Option<Arc<BTreeSet<Edge>>>,
     overflow: u64,
+    /// Before this nothing is too old, as long as `forget_after` is what it was then.
+    forget_due: Timestamp,
+    forget_after: Millis,
 }
 
 impl Perception {
@@ -38,11 +41,11 @@ impl Perception {
 
     /// Request counts over the long windows, to be kept across a restart.
     pub fn counts(&self) -> BTreeMap<ServiceName, CountsRing> {
-        let counted = |(target, followed): (&Target, &Box<Followed>)| match target {
+        let rings = self.targets.iter().filter_map(|(target, followed)| match target {
             Target::Service(service) => Some((service.clone(), followed.counts()?.clone())),
             Target::Agent | Target::Operation(..) => None,
-        };
-        self.targets.iter().filter_map(counted).collect()
+        });
+        rings.collect()
     }
 
     /// Takes observations. Nothing is decided here. A source tells all signals of a target together, so each run of
@@ -52,7 +55,9 @@ impl Perception {
             match &run[0] {
                 Observation::Measured { signal, .. } => self.absorb_run(now, &signal.target, run, settings),
                 Observation::Called { caller, callee, at, .. } => {
-                    self.absorb_call(Edge { caller: caller.clone(), callee: callee.clone() }, now.min(*at));
+                    let at = now.min(*at);
+                    self.forget_due = self.forget_due.min(at + self.forget_after);
+                    self.absorb_call(Edge { caller: caller.clone(), callee: callee.clone() }, at);
                 }
             }
         }
@@ -97,7 +102,9 @@ impl Perception {
         };
         for observation in run {
             if let Observation::Measured { signal, value, at } = observation {
-                followed.absorb(target, signal.indicator, *value, now.min(*at));
+                let at = now.min(*at);
+                self.forget_due = self.forget_due.min(at + self.forget_after);
+                followed.absorb(target, signal.indicator, *value, at);
             }
         }
     }
@@ -118,13 +125,22 @@ impl Perception {
         self.frozen_edges.get_or_insert_with(|| Arc::new(edges.keys().cloned().collect())).clone()
     }
 
+    /// Forgets what is too old. Looks at everything only when something may be: each look says when the next is due, and
+    /// what is observed later can only bring that nearer.
     fn forget(&mut self, now: Timestamp, settings: &PerceptionSettings) {
+        if now < self.forget_due && settings.forget_after == self.forget_after {
+            return;
+        }
         self.targets.retain(|_, followed| followed.forget(now, settings));
         let edges_before = self.edges.len();
         self.edges.retain(|_, at| now.since(*at) < settings.forget_after);
         if self.edges.len() != edges_before {
             self.frozen_edges = None;
         }
+        self.forget_after = settings.forget_after;
+        let targets = self.targets.values().map(|followed| followed.forget_due(settings));
+        let edges = self.edges.values().map(|at| *at + settings.forget_after);
+        self.forget_due = targets.chain(edges).min().unwrap_or(Timestamp(u64::MAX));
     }
 }
 
@@ -139,7 +155,7 @@ fn are_of_one_target(one: &Observation, other: &Observation) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use homeostat_core::{Millis, MissingReason, Window};
+    use homeostat_core::{MissingReason, Window};
 
     use super::*;
 

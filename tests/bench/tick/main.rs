@@ -1,7 +1,7 @@
 //! What one tick of the loop costs, and how that grows with the number of services.
 //!
-//! Answers for the whole loop, from observations to commands, with every policy, and a hundred to a hundred thousand services of
-//! ten signals each: how long a tick takes on one core, whether that grows faster than n log n, how much memory a service
+//! Answers for the whole loop, from observations to commands, with every policy, and a hundred to a hundred thousand services
+//! of ten signals each: how long a tick takes on one core, whether that grows faster than n log n, how much memory a service
 //! costs, what is shed beyond the bounds, and what the journal adds. Each size has a process of its own, so that memory is
 //! its own. Times are the thread's processor time, because a shared machine would otherwise measure its other guests; the
 //! longest wall time is told beside it. It fails when a limit is missed.

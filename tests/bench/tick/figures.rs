@@ -17,6 +17,10 @@ const LIMIT_MS: f64 = 50.0;
 /// does at the next.
 const GROWTH_MAX: f64 = 1.5;
 
+/// From this size on growth is judged. What a hundred services need fits into a core's own cache, so the step from there to a
+/// thousand measures the cache; it is told, and not judged.
+const GROWTH_FROM: f64 = 1000.0;
+
 pub(crate) const HEAD: &str = "services   ticks   median      p99      max  longest    absorb  per service   n log n  resident      peak  findings incidents requests withheld\n                      ms       ms       ms  wall ms        ms           ns     ratio   KiB/svc       MiB   largest of any tick";
 
 /// The most there was at any tick.
@@ -127,7 +131,8 @@ impl Figures {
     pub(crate) fn missed(&self, before: Option<&Figures>) -> Vec<String> {
         let (services, p99) = (self.at(Place::Services), self.at(Place::P99));
         let too_slow = services == LIMIT_AT && LIMIT_MS < p99;
-        let growth = before.map(|before| self.growth(before)).filter(|growth| GROWTH_MAX < *growth);
+        let judged = before.filter(|before| GROWTH_FROM <= before.at(Place::Services));
+        let growth = judged.map(|before| self.growth(before)).filter(|growth| GROWTH_MAX < *growth);
         let slow = too_slow.then(|| format!("MISSED: {services} services take {p99:.1} ms, more than {LIMIT_MS} ms"));
         let grown = growth.map(|growth| format!("MISSED: {services} services cost {growth:.2} times n log n"));
         slow.into_iter().chain(grown).collect()

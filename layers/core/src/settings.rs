@@ -45,7 +45,8 @@ pub struct PerceptionSettings {
 }
 
 impl PerceptionSettings {
-    /// Sixteen times a large host; at most about 14 KiB each, so that even hostile names cost no more than a quarter of a GiB.
+    /// Room for ten thousand services and more. Each costs 12 KiB after some minutes, and about 8 KiB more once its long windows
+    /// are full.
     const fn targets_max_default() -> u32 {
         16_384
     }

@@ -4,6 +4,7 @@
 //! be done now is somebody else's word. One file and one line each; order is the order in which ties break.
 
 mod announce;
+pub mod brownout;
 mod precision;
 mod sampling_budget;
 mod target_tracking;

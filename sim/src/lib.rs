@@ -19,6 +19,7 @@ mod series;
 pub mod report;
 pub mod scenario;
 pub mod swarm;
+pub mod swim;
 
 pub use checkers::{Complaint, names as checker_names};
 pub use digest::DigestScope;

@@ -1,7 +1,8 @@
 //! Plants.
 //!
-//! Answers which simulated systems there are for the loop to regulate. One so far: services as queues with workers, which
-//! is the smallest world in which scaling, sampling and a failing dependency all have true consequences.
+//! Answers which simulated systems there are for the loop to regulate. Services as queues
+//! with workers are the smallest world in which scaling, sampling and a failing dependency all have true consequences; the
+//! exemplar SWIM is the one whose results can be laid beside published ones.
 
 mod dice;
 mod queueing;
@@ -9,6 +10,7 @@ mod readings;
 mod service_time;
 mod spec;
 mod station;
+mod swim;
 mod traces;
 
 pub(crate) use dice::{chance_bp, chance_ppm};
@@ -16,6 +18,8 @@ pub(crate) use queueing::Queueing;
 pub(crate) use readings::{Readings, ServiceReadings};
 pub use service_time::ServiceTime;
 pub use spec::{Call, PlantSpec, ServiceSpec, WhileCalling};
+pub(crate) use swim::{COLD_FULL_S, MEAN_BASIC_S, MEAN_FULL_S, PERIOD_S, PERIODS, Swim, WARM_AFTER};
+pub use swim::{Orders, Period, Scale, SwimConfig};
 
 /// The position of a service in its plant. Small, so that a request costs no text.
 pub(crate) type ServiceIndex = u16;

@@ -3,6 +3,8 @@
 //! Answers what can be typed, and teaches it. Does not do any of it; that is `command`. The texts live on the types, so
 //! `--help`, the man pages and the completions cannot disagree.
 
+pub(crate) mod swim;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -282,27 +284,13 @@ pub(crate) struct ReplayArgs {
 /// What the harness can do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum SimCommand {
-    /// Run one scenario once. Exit code 1 if a checker complains.
+    /// Run one scenario once, exit code 1 if a checker complains; or a plant on a trace of arrivals.
     #[command(after_help = "\
 Examples:
   homeostat sim run starved_service --seed 7
-  homeostat sim run my-scenario.yaml --report run.html")]
-    Run {
-        /// A shipped scenario's name (see `homeostat sim list`) or a scenario file.
-        scenario: String,
-        /// The seed that decides the run.
-        #[arg(long, default_value_t = 1)]
-        seed: u64,
-        /// Let the seed also move rates, delays and faults within bounds, as the swarm does.
-        #[arg(long)]
-        perturbed: bool,
-        /// Write a report with plots.
-        #[arg(long, value_name = "FILE.html")]
-        report: Option<PathBuf>,
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
-    },
+  homeostat sim run my-scenario.yaml --report run.html
+  homeostat sim run --plant swim --trace arrivals.delta --config large --boot 180 --seeds 10")]
+    Run(Box<SimRunArgs>),
     /// Run every shipped scenario with many seeds. Exit code 1 if a checker complains; the seed is printed.
     #[command(after_help = "Example:\n  homeostat sim swarm --seeds 1000")]
     Swarm {
@@ -322,6 +310,28 @@ Examples:
         #[arg(long)]
         json: bool,
     },
+}
+
+/// Arguments of `sim run`.
+#[derive(Debug, Args)]
+pub(crate) struct SimRunArgs {
+    /// A shipped scenario's name (see `homeostat sim list`) or a scenario file.
+    #[arg(required_unless_present = "plant")]
+    pub(crate) scenario: Option<String>,
+    /// The seed that decides the run.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Let the seed also move rates, delays and faults within bounds, as the swarm does.
+    #[arg(long)]
+    pub(crate) perturbed: bool,
+    /// Write a report with plots.
+    #[arg(long, value_name = "FILE.html")]
+    pub(crate) report: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) swim: swim::SwimArgs,
 }
 
 /// What can be measured.

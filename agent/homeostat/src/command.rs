@@ -73,6 +73,9 @@ pub(crate) enum CommandError {
     /// There is no such scenario, or it makes no sense.
     #[error(transparent)]
     Scenario(ScenarioError),
+    /// Recorded arrivals cannot be used.
+    #[error(transparent)]
+    Trace(homeostat_sim::swim::TraceError),
     /// Recorded spans cannot be used.
     #[error("{}", path.display())]
     Spans {
@@ -107,7 +110,7 @@ impl CommandError {
                 ExitCode::from(64)
             }
             CommandError::Scenario(ScenarioError::Unknown { .. }) => ExitCode::from(2),
-            CommandError::Scenario(_) | CommandError::Spans { .. } => ExitCode::from(64),
+            CommandError::Scenario(_) | CommandError::Spans { .. } | CommandError::Trace(_) => ExitCode::from(64),
             _ => ExitCode::from(1),
         }
     }

@@ -168,6 +168,35 @@ fn the_harness_runs_a_scenario() {
     assert_eq!(ended(&["sim", "run", file.to_str().unwrap()]).status.code(), Some(64));
 }
 
+/// Scenario: the plant SWIM runs on a small trace, as a table and as JSON, then on a trace with a bad line, without a trace,
+/// and with a scenario as well.
+/// Guarantees: both utilities and late minutes are shown, the same seed prints the same text; a bad line is named with 64;
+/// wrong use ends with 2.
+#[test]
+fn a_trace_is_managed_minute_by_minute() {
+    let dir = tempfile::tempdir().unwrap();
+    let trace = dir.path().join("even.delta");
+    std::fs::write(&trace, "0.5\n".repeat(12_600)).unwrap();
+    let swim = ["sim", "run", "--plant", "swim", "--config", "small", "--boot", "60", "--seeds", "2", "--trace"];
+    let told = |file: &std::path::Path, more: &[&str]| ended(&[&swim[..], &[file.to_str().unwrap()], more].concat());
+    let table = told(&trace, &["--manager", "static", "--servers", "2", "--dimmer", "1", "--periods"]);
+    assert_eq!(table.status.code(), Some(0), "{}", stderr(&table));
+    assert!(stdout(&table).contains("SEAMS'17") && stdout(&table).contains("ICAC'16"), "{}", stdout(&table));
+    let json = told(&trace, &["--manager", "static", "--servers", "2", "--json"]);
+    let found: serde_json::Value = serde_json::from_str(&stdout(&json)).unwrap();
+    // Ninety minutes of two full replies a second and one of three servers to spare: 90 · (2 · 1.5 + 10).
+    assert!((found["managers"][0]["seams2017"]["mean"].as_f64().unwrap() - 1170.0).abs() < 1.0, "{found}");
+    assert_eq!(found["managers"][0]["late"]["mean"], 0.0);
+    let again = told(&trace, &["--manager", "static", "--servers", "2", "--json"]);
+    assert_eq!(stdout(&json), stdout(&again));
+    std::fs::write(&trace, "0.5\nsoon\n").unwrap();
+    let bad = told(&trace, &[]);
+    assert_eq!(bad.status.code(), Some(64));
+    assert!(stderr(&bad).contains("even.delta:2: expected the seconds"), "{}", stderr(&bad));
+    assert_eq!(ended(&["sim", "run", "--plant", "swim"]).status.code(), Some(2));
+    assert_eq!(told(&trace, &["steady_state"]).status.code(), Some(2));
+}
+
 /// Scenario: the sampler is measured on generated traffic and on a file, and given a broken file and a budget that is none.
 /// Guarantees: figures for people and as JSON; a mistake is named by line and column with exit code 64; wrong use ends with 2.
 #[test]

@@ -3,6 +3,8 @@
 //! Answers whether the loop keeps its promises in a simulated world. Holds nothing of the simulation; it chooses what runs,
 //! shows how far it is, and writes down what was found.
 
+mod swim;
+
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,25 +15,12 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
 use super::{Answer, CommandError, write_json};
-use crate::cli::SimCommand;
+use crate::cli::{SimCommand, SimRunArgs};
 
 /// Runs the harness.
 pub(super) fn simulate(command: SimCommand, out: &mut dyn Write) -> Result<Answer, CommandError> {
     match command {
-        SimCommand::Run { scenario, seed, perturbed, report, json } => {
-            let perturbation = if perturbed { Perturbation::Bounded } else { Perturbation::None };
-            let options = Options { perturbation, ..Options::default() };
-            let run = homeostat_sim::run(&find(&scenario)?, Seed(seed), &options);
-            if let Some(file) = &report {
-                write_report(file, &run)?;
-            }
-            if json {
-                write_json(out, &run_as_json(&run))?
-            } else {
-                write_run(out, &run, report.as_deref())?
-            }
-            Ok(if run.is_good() { Answer::Yes } else { Answer::No })
-        }
+        SimCommand::Run(args) => run(&args, out),
         SimCommand::Swarm { seeds, seed, json } => {
             let (swarm, took) = swarm(seeds, seed)?;
             if json {
@@ -43,6 +32,23 @@ pub(super) fn simulate(command: SimCommand, out: &mut dyn Write) -> Result<Answe
         }
         SimCommand::List { json } => list(json, out),
     }
+}
+
+fn run(args: &SimRunArgs, out: &mut dyn Write) -> Result<Answer, CommandError> {
+    let SimRunArgs { scenario, seed, perturbed, report, json, swim } = args;
+    let Some(scenario) = scenario else { return swim::run(swim, *seed, *json, out) };
+    let perturbation = if *perturbed { Perturbation::Bounded } else { Perturbation::None };
+    let options = Options { perturbation, ..Options::default() };
+    let run = homeostat_sim::run(&find(scenario)?, Seed(*seed), &options);
+    if let Some(file) = report {
+        write_report(file, &run)?;
+    }
+    if *json {
+        write_json(out, &run_as_json(&run))?
+    } else {
+        write_run(out, &run, report.as_deref())?
+    }
+    Ok(if run.is_good() { Answer::Yes } else { Answer::No })
 }
 
 /// A shipped scenario by its name, or a file.

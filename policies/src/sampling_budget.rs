@@ -5,10 +5,12 @@
 //! slow traces: those are always kept. A budget over all services is water-filled rather than divided by services, so that
 //! what one does not need goes to the others.
 
+use std::collections::BTreeMap;
+
 use homeostat_core::actions;
 use homeostat_core::{
-    Incident, IncidentId, Indicator, Label, Policy, PolicyView, Proposal, SamplingProbability, SamplingSettings,
-    ServiceName, ServiceSampling, Target,
+    IncidentId, Indicator, Label, PROPOSALS_MAX, Policy, PolicyView, Proposal, SamplingProbability, SamplingSettings,
+    Served, ServiceName, ServiceSampling, Target,
 };
 
 use crate::precision;
@@ -47,14 +49,14 @@ impl Policy for SamplingBudget {
         let Some(budget) = Budget::of(view, &streams) else { return };
         let tails = budget.fill(&streams, &view.settings.sampling);
         let heads = heads(&streams, &view.settings.sampling);
-        for ((stream, tail), head) in streams.iter().zip(tails).zip(heads) {
+        let moves = streams.iter().zip(tails).zip(heads).filter_map(|((stream, tail), head)| {
             // All services move together and then rest together, so that the effect measured is that of one change. Only a
             // new suspect does not wait.
-            if rested || (stream.suspect_of.is_some() && stream.in_force.tail < tail) {
-                let wanted = ServiceSampling { head, tail };
-                proposals.extend(stream.propose(wanted, budget.total_milli, view));
-            }
-        }
+            let may_move = rested || (stream.suspect_of.is_some() && stream.in_force.tail < tail);
+            may_move.then(|| stream.propose(ServiceSampling { head, tail }, budget.total_milli, view))?
+        });
+        // Of the services beyond, the next time is early enough: whoever has moved does not come again.
+        proposals.extend(moves.take(PROPOSALS_MAX));
     }
 }
 
@@ -78,22 +80,46 @@ enum Steerable {
 }
 
 fn streams<'a>(view: &PolicyView<'a>) -> Vec<Stream<'a>> {
-    view.snapshot.services().filter_map(|service| stream(view, service)).collect()
+    let touched = touched(view);
+    let mut in_force = view.in_force.sampling.iter().peekable();
+    let stream = |served: Served<'a>| {
+        // Both are in name order, so they are walked side by side.
+        while in_force.next_if(|(service, _)| *service < served.service).is_some() {}
+        let set = in_force.next_if(|(service, _)| *service == served.service).map(|(_, sampling)| *sampling);
+        stream(&served, set.unwrap_or(view.settings.sampling.initial), &touched)
+    };
+    view.snapshot.served().filter_map(stream).collect()
 }
 
-fn stream<'a>(view: &PolicyView<'a>, service: &'a ServiceName) -> Option<Stream<'a>> {
-    let value = |indicator| view.snapshot.service_value(service, indicator);
+/// What open incidents say of each service they touch: the first active one that suspects it, if any does.
+fn touched<'a>(view: &PolicyView<'a>) -> BTreeMap<&'a ServiceName, Option<IncidentId>> {
+    let mut touched: BTreeMap<&ServiceName, Option<IncidentId>> = BTreeMap::new();
+    for incident in &view.assessment.incidents {
+        for service in &incident.services {
+            touched.entry(service).or_default();
+        }
+        if let (true, Some(suspect)) = (incident.is_active(), incident.suspect()) {
+            touched.entry(suspect).or_default().get_or_insert(incident.id);
+        }
+    }
+    touched
+}
+
+fn stream<'a>(
+    served: &Served<'a>,
+    in_force: ServiceSampling,
+    touched: &BTreeMap<&ServiceName, Option<IncidentId>>,
+) -> Option<Stream<'a>> {
+    let (service, value) = (served.service, |indicator| served.value(indicator));
     let received = value(Indicator::SpansReceivedTotal)?;
-    let in_force = view.in_force.sampling.get(service).copied().unwrap_or(view.settings.sampling.initial);
     let steerable = match value(Indicator::HeadProbability) {
         None => Steerable::No,
         Some(ppm) if ppm == u64::from(in_force.head.ppm()) => Steerable::Yes,
         Some(_) => Steerable::NotYetFetched,
     };
-    let suspects = |incident: &&Incident| incident.is_active() && incident.suspect() == Some(service);
-    let touched = view.assessment.incidents.iter().any(|incident| incident.services.contains(service));
+    let touched = touched.get(service).copied();
     // What an incident turned into slow and failed traces may be ordinary again any moment; the budget must hold then too.
-    let by_rule = if touched { 0 } else { value(Indicator::SpansKeptByRuleTotal).unwrap_or(0) };
+    let by_rule = if touched.is_some() { 0 } else { value(Indicator::SpansKeptByRuleTotal).unwrap_or(0) };
     Some(Stream {
         service,
         in_force,
@@ -101,7 +127,7 @@ fn stream<'a>(view: &PolicyView<'a>, service: &'a ServiceName) -> Option<Stream<
         ordinary: received.saturating_sub(by_rule),
         requests: value(Indicator::RequestsTotal).unwrap_or(received),
         steerable,
-        suspect_of: view.assessment.incidents.iter().find(suspects).map(|incident| incident.id),
+        suspect_of: touched.flatten(),
     })
 }
 

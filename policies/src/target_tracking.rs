@@ -4,6 +4,8 @@
 //! of Kubernetes' Horizontal Pod Autoscaler, with its tolerance and its patience before reducing. Does not forecast. The
 //! rule everybody knows is used first because its mistakes are known too.
 
+use std::collections::BTreeMap;
+
 use homeostat_core::actions::{self, Measure};
 use homeostat_core::{
     BasisPoints, Finding, IncidentId, IncidentKind, Indicator, Label, Millis, ObjectiveKind, Policy, PolicyView,
@@ -29,10 +31,11 @@ impl Policy for TargetTracking {
     }
 
     fn propose(&self, view: &PolicyView<'_>, proposals: &mut Vec<Proposal>) {
+        let findings = Findings::of(view);
         for (service, envelope) in &view.settings.scaling.services {
             let Some(used) = view.snapshot.service_value(service, Indicator::Utilization) else { continue };
             let Some(replicas) = view.snapshot.service_value(service, Indicator::ReplicasReady) else { continue };
-            let load = Load { service, envelope, used, replicas };
+            let load = Load { service, envelope, used, replicas, findings: &findings };
             proposals.extend(load.grow(view).or_else(|| load.shrink(view)));
         }
     }
@@ -44,12 +47,26 @@ struct Load<'a> {
     envelope: &'a ServiceScaling,
     used: u64,
     replicas: u64,
+    findings: &'a Findings<'a>,
+}
+
+/// What was found of each service, so that it is looked for once a tick and not once a service.
+struct Findings<'a>(BTreeMap<(IncidentKind, &'a ServiceName), &'a Finding>);
+
+impl<'a> Findings<'a> {
+    fn of(view: &PolicyView<'a>) -> Findings<'a> {
+        let mut findings = BTreeMap::new();
+        for finding in &view.assessment.findings {
+            findings.entry((finding.kind, &finding.service)).or_insert(finding);
+        }
+        Findings(findings)
+    }
 }
 
 impl Load<'_> {
     fn grow(&self, view: &PolicyView<'_>) -> Option<Proposal> {
         let scaling = &view.settings.scaling;
-        let pressed = self.finding(IncidentKind::Pressure, view)?;
+        let pressed = self.finding(IncidentKind::Pressure)?;
         if view.snapshot.at.since(pressed.since) < GROW_AFTER {
             return None;
         }
@@ -65,7 +82,7 @@ impl Load<'_> {
 
     fn shrink(&self, view: &PolicyView<'_>) -> Option<Proposal> {
         let (scaling, now) = (&view.settings.scaling, view.snapshot.at);
-        let idle = self.finding(IncidentKind::Slack, view)?;
+        let idle = self.finding(IncidentKind::Slack)?;
         let target = Target::Service(self.service.clone());
         let last = view.ledger.last(&actions::SCALE_REPLICAS.name, &target);
         let since_last = last.map_or(scaling.reduce_after, |entry| now.since(entry.at));
@@ -84,8 +101,8 @@ impl Load<'_> {
         Some(self.proposal(action, None, self.why(wanted, scaling.utilization_target)))
     }
 
-    fn finding<'v>(&self, kind: IncidentKind, view: &PolicyView<'v>) -> Option<&'v Finding> {
-        view.assessment.findings.iter().find(|finding| finding.kind == kind && finding.service == *self.service)
+    fn finding(&self, kind: IncidentKind) -> Option<&Finding> {
+        self.findings.0.get(&(kind, self.service)).copied()
     }
 
     /// ceil(replicas × utilisation / target)

@@ -86,9 +86,7 @@ impl Body {
         self.started.get_or_insert(self.now);
         match event {
             Event::Observed(observations) => {
-                for observation in observations {
-                    self.perception.absorb(self.now, observation);
-                }
+                self.perception.absorb(self.now, &observations, &self.settings.perception);
                 Stimulus::Absorbed
             }
             Event::Reported(report) => {
@@ -253,7 +251,7 @@ impl Body {
 
     pub(crate) fn checkpoint(&self, scope: CheckpointScope) -> Checkpoint {
         let (generation, efficacy) = (self.knowledge.generation, self.knowledge.efficacy.clone());
-        let bulk = || Bulk { counts: self.perception.counts().clone(), baselines: self.knowledge.baselines.clone() };
+        let bulk = || Bulk { counts: self.perception.counts(), baselines: self.knowledge.baselines.clone() };
         Checkpoint {
             tick: self.tick,
             next_action: self.next_action,

@@ -119,7 +119,7 @@ impl Driver {
     /// A driver that has not begun.
     pub(crate) fn new(parts: Parts) -> Driver {
         let Parts { clock, mind, book, hands, perceive, outlook, dropped } = parts;
-        let knowledge = Arc::new(mind.control().knowledge().clone());
+        let knowledge = Arc::new(shown(mind.control().knowledge()));
         Driver {
             clock,
             mind,
@@ -295,10 +295,11 @@ impl Driver {
     }
 
     fn publish(&mut self) {
-        self.counts.observations_dropped = self.dropped.load(Ordering::Relaxed);
+        let refused = self.record.as_ref().map_or(0, |record| record.snapshot.overflow);
+        self.counts.observations_dropped = self.dropped.load(Ordering::Relaxed) + refused;
         let control = self.mind.control();
         if control.knowledge().generation != self.knowledge.generation {
-            self.knowledge = Arc::new(control.knowledge().clone());
+            self.knowledge = Arc::new(shown(control.knowledge()));
         }
         let stopped = self.mind.stopped().map(|why| Trouble::LoopStopped { why: why.to_owned() });
         let unwritten = self.book.trouble().map(|why| Trouble::JournalNotWritable { why: why.to_owned() });
@@ -315,6 +316,12 @@ impl Driver {
         };
         self.outlook.views.send_replace(Arc::new(view));
     }
+}
+
+/// What of the knowledge is shown: not the baselines, of which there are as many as signals, and nobody asks for them.
+fn shown(knowledge: &Knowledge) -> Knowledge {
+    let Knowledge { generation, efficacy, baselines: _ } = knowledge;
+    Knowledge { generation: *generation, efficacy: efficacy.clone(), ..Knowledge::default() }
 }
 
 /// How many ticks fell out between two that did not.

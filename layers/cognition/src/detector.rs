@@ -3,8 +3,11 @@
 //! Answers how a detector is written: it looks at a read-only view and pushes findings. It does not remember anything; how
 //! long a finding has been true is worked out here, from the last assessment.
 
+use std::collections::BTreeMap;
+
 use homeostat_core::{
-    Assessment, Evidence, Finding, FindingState, IncidentKind, Label, Millis, ServiceName, Settings, Severity, Snapshot,
+    Assessment, Evidence, Finding, FindingState, IncidentKind, Label, Millis, ServiceName, Settings, Severity,
+    Snapshot, Timestamp,
 };
 
 /// Findings of one tick. A thousand services with every detector firing; what is beyond that is the same storm.
@@ -31,6 +34,13 @@ pub trait Detector: Sync {
 
     /// States what it sees.
     fn detect(&self, view: &View<'_>, findings: &mut Findings);
+}
+
+/// The findings of one kind in the last assessment, by service: what a detector remembers.
+pub(crate) fn last_of_kind<'a>(view: &View<'a>, kind: IncidentKind) -> BTreeMap<&'a ServiceName, &'a Finding> {
+    let findings = view.last.findings.iter().filter(|finding| finding.kind == kind);
+    // The first of a service counts; later ones of the same kind would be another detector's.
+    findings.rev().map(|finding| (&finding.service, finding)).collect()
 }
 
 /// What a detector states before anybody has looked at how long it has been true.
@@ -66,18 +76,17 @@ impl Findings {
 
     /// Gives each statement its age, from the last assessment.
     pub(crate) fn settle(self, view: &View<'_>) -> Vec<Finding> {
-        self.statements.into_iter().map(|statement| settle(statement, view)).collect()
+        let mut since = BTreeMap::new();
+        for finding in &view.last.findings {
+            since.entry((&finding.service, finding.detector.as_str())).or_insert(finding.since);
+        }
+        let now = view.snapshot.at;
+        let begun = |statement: &Statement| since.get(&(&statement.service, statement.detector)).copied();
+        self.statements.into_iter().map(|statement| settle(begun(&statement).unwrap_or(now), statement, now)).collect()
     }
 }
 
-fn settle(statement: Statement, view: &View<'_>) -> Finding {
-    let now = view.snapshot.at;
-    let since = view
-        .last
-        .findings
-        .iter()
-        .find(|finding| finding.service == statement.service && finding.detector.as_str() == statement.detector)
-        .map_or(now, |finding| finding.since);
+fn settle(since: Timestamp, statement: Statement, now: Timestamp) -> Finding {
     let fires = statement.fires_after.is_some_and(|after| after <= now.since(since));
     Finding {
         detector: Label::new(statement.detector),

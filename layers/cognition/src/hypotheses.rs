@@ -3,7 +3,7 @@
 //! Answers in which service an incident may start, and how sure that is. The rule is the one that survives on real incident
 //! data: suspect what is in trouble while nothing it calls is. Confidence is a rank made readable, not a probability.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use homeostat_core::{BasisPoints, Finding, Hypothesis, IncidentKind, Label, ServiceName};
 
@@ -19,11 +19,23 @@ const SATURATED: u32 = 3500;
 /// Causes reported per incident; beyond these nobody reads.
 const HYPOTHESES_MAX: usize = 5;
 
-/// The suspects of an incident's `findings`, most likely first; ties break by name. `all` has the pending ones too: that
-/// capacity is used up explains an incident before it would open one.
-pub(crate) fn suspect(view: &View<'_>, findings: &[Finding], all: &[Finding]) -> Vec<Hypothesis> {
+/// What kinds of findings each service has, pending ones too: that capacity is used up explains an incident before it would
+/// open one.
+pub(crate) type Kinds<'a> = BTreeMap<&'a ServiceName, BTreeSet<IncidentKind>>;
+
+/// The kinds of `findings`, by service.
+pub(crate) fn kinds_of(findings: &[Finding]) -> Kinds<'_> {
+    let mut kinds = Kinds::new();
+    for finding in findings {
+        kinds.entry(&finding.service).or_default().insert(finding.kind);
+    }
+    kinds
+}
+
+/// The suspects of an incident's `findings`, most likely first; ties break by name.
+pub(crate) fn suspect(view: &View<'_>, findings: &[Finding], kinds: &Kinds<'_>) -> Vec<Hypothesis> {
     let troubled: BTreeSet<&ServiceName> = findings.iter().map(|finding| &finding.service).collect();
-    let mut hypotheses: Vec<_> = troubled.iter().map(|service| weigh(view, service, all, &troubled)).collect();
+    let mut hypotheses: Vec<_> = troubled.iter().map(|service| weigh(view, service, kinds, &troubled)).collect();
     rank(&mut hypotheses);
     hypotheses
 }
@@ -46,15 +58,9 @@ fn rank(hypotheses: &mut Vec<Hypothesis>) {
     hypotheses.truncate(HYPOTHESES_MAX);
 }
 
-fn weigh(
-    view: &View<'_>,
-    service: &ServiceName,
-    findings: &[Finding],
-    troubled: &BTreeSet<&ServiceName>,
-) -> Hypothesis {
-    let kinds: BTreeSet<IncidentKind> =
-        findings.iter().filter(|finding| finding.service == *service).map(|finding| finding.kind).collect();
-    let saturated = kinds.contains(&IncidentKind::Saturation);
+fn weigh(view: &View<'_>, service: &ServiceName, kinds: &Kinds<'_>, troubled: &BTreeSet<&ServiceName>) -> Hypothesis {
+    let has = |kind| kinds.get(service).is_some_and(|kinds| kinds.contains(&kind));
+    let saturated = has(IncidentKind::Saturation);
     let troubled_callee = view.snapshot.callees(service).find(|callee| troubled.contains(callee));
     let mut confidence = IN_TROUBLE;
     let mut because = Vec::new();
@@ -72,7 +78,7 @@ fn weigh(
     let mechanism = match (saturated, troubled_callee) {
         (true, _) => Label::new("capacity used up"),
         (false, Some(_)) => Label::new("waits for what it calls"),
-        (false, None) if kinds.contains(&IncidentKind::AvailabilityBurn) => Label::new("fails by itself"),
+        (false, None) if has(IncidentKind::AvailabilityBurn) => Label::new("fails by itself"),
         (false, None) => Label::new("slow by itself"),
     };
     Hypothesis { cause: service.clone(), mechanism, confidence: BasisPoints(confidence), because }

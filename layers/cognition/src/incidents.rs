@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use homeostat_core::{Assessment, Finding, FindingState, Incident, IncidentId, Indicator, Millis, ServiceName};
 
 use crate::View;
-use crate::hypotheses;
+use crate::hypotheses::{self, Kinds};
 
 /// How long an incident must be without a finding before it closes. Longer than [`homeostat_core::Window::Now`], so that the
 /// end of a fault and the end of an incident are not the same noise.
@@ -26,14 +26,23 @@ pub(crate) fn assess(view: &View<'_>, findings: Vec<Finding>) -> Assessment {
     let mut next_incident = view.last.next_incident.max(FIRST);
     let mut incidents: Vec<Incident> =
         view.last.incidents.iter().map(|incident| Incident { findings: Vec::new(), ..incident.clone() }).collect();
+    let kinds = hypotheses::kinds_of(&findings);
+    let mut touched = touched(&incidents);
     for group in groups {
-        match incidents.iter().position(|incident| touches(incident, &group)) {
-            Some(index) => carry_on(&mut incidents[index], group, &findings, view),
+        let services: Vec<ServiceName> = group.iter().map(|finding| finding.service.clone()).collect();
+        let index = match services.iter().filter_map(|service| touched.get(service)).min() {
+            Some(index) => *index,
             None if incidents.len() < INCIDENTS_MAX => {
-                incidents.push(open(next_incident, group, &findings, view));
+                incidents.push(open(next_incident, &group, view));
                 next_incident = next_incident.next();
+                incidents.len() - 1
             }
-            None => {}
+            None => continue,
+        };
+        carry_on(&mut incidents[index], group, &kinds, view);
+        for service in services {
+            let first = touched.entry(service).or_insert(index);
+            *first = index.min(*first);
         }
     }
     let (incidents, closed): (Vec<_>, Vec<_>) = incidents.into_iter().partition(|incident| !is_over(incident, view));
@@ -52,17 +61,18 @@ fn group<'a>(view: &View<'_>, findings: impl Iterator<Item = &'a Finding>) -> Ve
     for finding in findings {
         by_service.entry(&finding.service).or_default().push(finding);
     }
+    let near = neighbours(view, &by_service);
     let mut groups = Vec::new();
     let mut left: BTreeSet<&ServiceName> = by_service.keys().copied().collect();
     while let Some(first) = left.pop_first() {
         // Every pass takes one service off `left` or off `frontier`, so both loops end.
         let (mut frontier, mut members) = (vec![first], vec![first]);
         while let Some(service) = frontier.pop() {
-            let near: Vec<_> = left.iter().copied().filter(|other| are_neighbours(view, service, other)).collect();
-            for other in near {
-                left.remove(other);
-                frontier.push(other);
-                members.push(other);
+            for other in near.get(service).into_iter().flatten().copied() {
+                if left.remove(other) {
+                    frontier.push(other);
+                    members.push(other);
+                }
             }
         }
         groups.push(members.iter().flat_map(|service| by_service[service].iter().copied().cloned()).collect());
@@ -70,21 +80,39 @@ fn group<'a>(view: &View<'_>, findings: impl Iterator<Item = &'a Finding>) -> Ve
     groups
 }
 
-fn are_neighbours(view: &View<'_>, one: &ServiceName, other: &ServiceName) -> bool {
-    view.snapshot
-        .edges
-        .iter()
-        .any(|edge| (edge.caller == *one && edge.callee == *other) || (edge.caller == *other && edge.callee == *one))
+/// For each service in trouble, the others in trouble that it calls or that call it, in name order.
+fn neighbours<'a>(
+    view: &View<'_>,
+    troubled: &BTreeMap<&'a ServiceName, Vec<&Finding>>,
+) -> BTreeMap<&'a ServiceName, BTreeSet<&'a ServiceName>> {
+    let mut near: BTreeMap<&ServiceName, BTreeSet<&ServiceName>> = BTreeMap::new();
+    for service in troubled.keys().copied() {
+        for callee in view.snapshot.callees(service) {
+            if let Some((callee, _)) = troubled.get_key_value(callee) {
+                near.entry(service).or_default().insert(callee);
+                near.entry(callee).or_default().insert(service);
+            }
+        }
+    }
+    near
 }
 
-fn touches(incident: &Incident, group: &[Finding]) -> bool {
-    group.iter().any(|finding| incident.services.binary_search(&finding.service).is_ok())
+/// For each service that an open incident touches, the oldest such incident's place.
+fn touched(incidents: &[Incident]) -> BTreeMap<ServiceName, usize> {
+    let mut touched = BTreeMap::new();
+    for (index, incident) in incidents.iter().enumerate() {
+        for service in &incident.services {
+            touched.entry(service.clone()).or_insert(index);
+        }
+    }
+    touched
 }
 
-fn open(id: IncidentId, findings: Vec<Finding>, all: &[Finding], view: &View<'_>) -> Incident {
+/// The incident that `findings` open; they are not yet part of it.
+fn open(id: IncidentId, findings: &[Finding], view: &View<'_>) -> Incident {
     let loudest = findings.iter().max_by_key(|finding| (finding.severity, std::cmp::Reverse(finding.kind)));
     let loudest = loudest.expect("a group has at least one finding");
-    let mut incident = Incident {
+    Incident {
         id,
         kind: loudest.kind,
         severity: loudest.severity,
@@ -93,12 +121,10 @@ fn open(id: IncidentId, findings: Vec<Finding>, all: &[Finding], view: &View<'_>
         services: Vec::new(),
         findings: Vec::new(),
         hypotheses: Vec::new(),
-    };
-    carry_on(&mut incident, findings, all, view);
-    incident
+    }
 }
 
-fn carry_on(incident: &mut Incident, findings: Vec<Finding>, all: &[Finding], view: &View<'_>) {
+fn carry_on(incident: &mut Incident, findings: Vec<Finding>, kinds: &Kinds<'_>, view: &View<'_>) {
     incident.last_seen = view.snapshot.at;
     incident.findings.extend(findings);
     let services: BTreeSet<ServiceName> =
@@ -106,7 +132,7 @@ fn carry_on(incident: &mut Incident, findings: Vec<Finding>, all: &[Finding], vi
     incident.services = services.into_iter().collect();
     let loudest = incident.findings.iter().map(|finding| finding.severity).max();
     incident.severity = loudest.unwrap_or(incident.severity);
-    let suspected = hypotheses::suspect(view, &incident.findings, all);
+    let suspected = hypotheses::suspect(view, &incident.findings, kinds);
     incident.hypotheses = hypotheses::accumulate(std::mem::take(&mut incident.hypotheses), suspected);
 }
 
@@ -118,6 +144,8 @@ fn is_over(incident: &Incident, view: &View<'_>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use homeostat_core::{Edge, IncidentKind, Label, Reading, Settings, Severity, Signal, Snapshot, Target, Timestamp};
 
     use super::*;
@@ -139,7 +167,7 @@ mod tests {
         let signal = |service: &str| Signal::new(Target::Service(service.into()), Indicator::RequestsTotal);
         Snapshot {
             at: Timestamp(second * 1000),
-            edges: [edge("web", "cart"), edge("cart", "pay"), edge("mail", "smtp")].into(),
+            edges: Arc::new([edge("web", "cart"), edge("cart", "pay"), edge("mail", "smtp")].into()),
             signals: ["web", "cart", "pay", "mail"].map(|name| (signal(name), Reading::Fresh { value: 1 })).into(),
             ..Snapshot::default()
         }

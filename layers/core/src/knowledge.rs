@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BasisPoints, Generation, IncidentKind, Label, Signal, Verdict};
+use crate::{BasisPoints, Generation, IncidentKind, Label, PerSignal, Verdict};
 
 /// Under which heading an outcome is counted.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -81,6 +81,5 @@ pub struct Knowledge {
     #[serde(with = "crate::pairs")]
     pub efficacy: BTreeMap<EfficacyKey, Efficacy>,
     /// Per signal.
-    #[serde(with = "crate::pairs")]
-    pub baselines: BTreeMap<Signal, Baseline>,
+    pub baselines: PerSignal<Baseline>,
 }

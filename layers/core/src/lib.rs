@@ -9,6 +9,7 @@ mod pairs;
 mod seed;
 mod units;
 
+mod per_signal;
 mod signal;
 mod snapshot;
 mod target;
@@ -34,8 +35,9 @@ pub use assessment::{Assessment, Evidence, Finding, FindingState, Hypothesis, In
 pub use ids::{ActionId, Generation, IncidentId, Label, OperationName, ServiceName, TickNumber};
 pub use knowledge::{Baseline, Efficacy, EfficacyKey, Knowledge};
 pub use objective::{ObjectiveKind, ServiceObjectives};
+pub use per_signal::{PerIndicator, PerSignal};
 pub use plan::{ActionRequest, Alternative, Plan, Withheld, WithholdReason};
-pub use policy::{Policy, PolicyView, Proposal};
+pub use policy::{PROPOSALS_MAX, Policy, PolicyView, Proposal};
 pub use record::{Regime, TickRecord, TrialChange};
 pub use sampling::{InForce, SamplingPlan, ServiceSampling};
 pub use seed::{Seed, Stream};
@@ -44,7 +46,7 @@ pub use settings::{
     ScalingSettings, ServiceScaling, Settings,
 };
 pub use signal::{Direction, Indicator, IndicatorKind, MissingReason, Observation, Reading, Signal, Unit};
-pub use snapshot::{Edge, Snapshot};
+pub use snapshot::{Edge, Served, Snapshot};
 pub use target::Target;
 pub use trial::{Ledger, LedgerEntry, Outcome, Report, ReportKind, Trial, TrialStage, TrialState, Verdict};
 pub use units::{BasisPoints, Micros, Millis, Replicas, SamplingProbability, Timestamp};

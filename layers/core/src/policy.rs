@@ -27,12 +27,16 @@ pub struct PolicyView<'a> {
     pub ledger: &'a Ledger,
 }
 
+/// Proposals of one policy that are looked at in a tick: more than the default budgets let pass in three minutes. What is
+/// beyond it is proposed again at the next tick, if it is still wanted.
+pub const PROPOSALS_MAX: usize = 1024;
+
 /// A coded policy: one file, one line in the catalogue.
 pub trait Policy: Sync {
     /// Its name.
     fn name(&self) -> &'static str;
 
-    /// What could be done now. Pushes in a fixed order; never relies on being called every tick.
+    /// What could be done now. Pushes in a fixed order, at most [`PROPOSALS_MAX`]; never relies on being called every tick.
     fn propose(&self, view: &PolicyView<'_>, proposals: &mut Vec<Proposal>);
 }
 

@@ -38,6 +38,18 @@ pub struct PerceptionSettings {
     pub forget_after: Millis,
     /// Above this share of signals that are not fresh the loop is blind.
     pub blind_above: BasisPoints,
+    /// Services, operations and the like followed at once. What comes beyond it is refused and counted, so that hostile names
+    /// cannot fill the memory.
+    #[serde(default = "PerceptionSettings::targets_max_default")]
+    pub targets_max: u32,
+}
+
+impl PerceptionSettings {
+    /// Room for ten thousand services and more. Each costs 12 KiB after some minutes, and about 8 KiB more once its long windows
+    /// are full.
+    const fn targets_max_default() -> u32 {
+        16_384
+    }
 }
 
 impl Default for PerceptionSettings {
@@ -46,6 +58,7 @@ impl Default for PerceptionSettings {
             stale_after: Millis::from_secs(15),
             forget_after: Millis::from_secs(600),
             blind_above: BasisPoints(5000),
+            targets_max: PerceptionSettings::targets_max_default(),
         }
     }
 }
@@ -171,6 +184,12 @@ pub enum Autonomy {
 }
 
 impl GuardSettings {
+    /// The longest window of any budget.
+    pub fn longest_window(&self) -> Millis {
+        let budgets = [self.per_target, self.sampling, self.scaling, self.notification, self.global];
+        budgets.into_iter().map(|budget| budget.window).max().unwrap_or_default()
+    }
+
     /// The budget of `class`.
     pub const fn budget(&self, class: ActionClass) -> RateBudget {
         match class {

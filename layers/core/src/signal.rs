@@ -77,6 +77,21 @@ pub enum Direction {
 }
 
 impl Indicator {
+    /// Every indicator, in order.
+    pub const ALL: [Indicator; 11] = [
+        Indicator::RequestsTotal,
+        Indicator::ErrorsTotal,
+        Indicator::SlowTotal,
+        Indicator::LatencyP50,
+        Indicator::LatencyP99,
+        Indicator::Utilization,
+        Indicator::ReplicasReady,
+        Indicator::SpansReceivedTotal,
+        Indicator::SpansKeptTotal,
+        Indicator::SpansKeptByRuleTotal,
+        Indicator::HeadProbability,
+    ];
+
     /// Counter or gauge.
     pub const fn kind(self) -> IndicatorKind {
         match self {

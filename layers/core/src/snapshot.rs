@@ -4,10 +4,15 @@
 //! judge. It is frozen, so all five rooms of a tick see the same world.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BasisPoints, Indicator, MissingReason, Reading, ServiceName, Signal, Target, Timestamp, WindowCounts};
+use crate::{
+    BasisPoints, Indicator, MissingReason, PerIndicator, PerSignal, Reading, ServiceName, Target, Timestamp,
+    WindowCounts,
+};
 
 /// One service calls another.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -24,31 +29,45 @@ pub struct Snapshot {
     /// The reference time of the whole tick.
     pub at: Timestamp,
     /// Every signal ever observed and not yet forgotten.
-    #[serde(with = "crate::pairs")]
-    pub signals: BTreeMap<Signal, Reading>,
+    pub signals: PerSignal<Reading>,
     /// Request counts of each service over every window.
     #[serde(with = "crate::pairs")]
     pub counts: BTreeMap<ServiceName, WindowCounts>,
-    /// Who calls whom.
-    pub edges: BTreeSet<Edge>,
+    /// Who calls whom. Shared from tick to tick, because it seldom changes.
+    pub edges: Arc<BTreeSet<Edge>>,
     /// The share of signals that are not fresh.
     pub blindness: BasisPoints,
-    /// Observations refused because the bound on signals, services or edges was reached.
+    /// Observations refused because the bound on targets or edges was reached.
     pub overflow: u64,
+}
+
+/// A service seen serving requests, with everything known of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Served<'a> {
+    /// Which service.
+    pub service: &'a ServiceName,
+    /// Its requests over every window.
+    pub counts: &'a WindowCounts,
+    readings: Option<&'a PerIndicator<Reading>>,
+}
+
+impl Served<'_> {
+    /// The fresh value of `indicator`.
+    pub fn value(&self, indicator: Indicator) -> Option<u64> {
+        self.readings?.get(indicator)?.fresh()
+    }
 }
 
 impl Snapshot {
     /// The reading of `indicator` of `target`.
     pub fn reading(&self, target: &Target, indicator: Indicator) -> Reading {
-        // A key is built for the look-up; cloning a target bumps a reference count and copies no text.
-        self.signals
-            .get(&Signal::new(target.clone(), indicator))
-            .copied()
-            .unwrap_or(Reading::Missing { why: MissingReason::NeverObserved })
+        let reading = self.signals.row(target).and_then(|row| row.get(indicator));
+        reading.copied().unwrap_or(Reading::Missing { why: MissingReason::NeverObserved })
     }
 
     /// The fresh value of `indicator` of `service`.
     pub fn service_value(&self, service: &ServiceName, indicator: Indicator) -> Option<u64> {
+        // A key is built for the look-up; cloning a name bumps a reference count and copies no text.
         self.reading(&Target::Service(service.clone()), indicator).fresh()
     }
 
@@ -57,8 +76,20 @@ impl Snapshot {
         self.counts.keys()
     }
 
-    /// The services that `caller` calls.
+    /// The same, with everything known of each. Both maps are walked side by side, so nothing is looked up.
+    pub fn served(&self) -> impl Iterator<Item = Served<'_>> {
+        let mut rows = self.signals.services().peekable();
+        self.counts.iter().map(move |(service, counts)| {
+            while rows.next_if(|(other, _)| *other < service).is_some() {}
+            let readings = rows.next_if(|(other, _)| *other == service).map(|(_, row)| row);
+            Served { service, counts, readings }
+        })
+    }
+
+    /// The services that `caller` calls, in name order.
     pub fn callees<'a>(&'a self, caller: &'a ServiceName) -> impl Iterator<Item = &'a ServiceName> {
-        self.edges.iter().filter(move |edge| edge.caller == *caller).map(|edge| &edge.callee)
+        let first = Edge { caller: caller.clone(), callee: ServiceName::from("") };
+        let from_first = self.edges.range((Bound::Included(first), Bound::Unbounded));
+        from_first.take_while(move |edge| edge.caller == *caller).map(|edge| &edge.callee)
     }
 }

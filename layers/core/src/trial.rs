@@ -3,7 +3,7 @@
 //! Answers where an action in flight stands. A trial is data with its own life cycle, not a state of the loop: the loop
 //! goes on perceiving and acting elsewhere while trials settle.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -192,8 +192,29 @@ pub struct Outcome {
 
 /// What was decided lately, for the guards that bound how often.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "LedgerEntries")]
 pub struct Ledger {
     entries: VecDeque<LedgerEntry>,
+    /// The place of the newest entry of each kind on each target, counted from the first entry ever.
+    #[serde(skip)]
+    newest: BTreeMap<Target, BTreeMap<Label, u64>>,
+    /// How many entries have fallen out: the place of the first that is kept.
+    #[serde(skip)]
+    first: u64,
+}
+
+/// A ledger on the wire.
+#[derive(Deserialize)]
+struct LedgerEntries {
+    entries: VecDeque<LedgerEntry>,
+}
+
+impl From<LedgerEntries> for Ledger {
+    fn from(read: LedgerEntries) -> Ledger {
+        let mut ledger = Ledger::default();
+        read.entries.into_iter().for_each(|entry| ledger.push(entry));
+        ledger
+    }
 }
 
 /// One decided action.
@@ -222,9 +243,28 @@ impl Ledger {
     pub fn enter(&mut self, entry: LedgerEntry) {
         let old = |first: &LedgerEntry| Self::REMEMBERED <= entry.at.since(first.at);
         while Self::ENTRIES_MAX <= self.entries.len() || self.entries.front().is_some_and(old) {
-            self.entries.pop_front();
+            self.drop_oldest();
         }
+        self.push(entry);
+    }
+
+    fn push(&mut self, entry: LedgerEntry) {
+        let place = self.first + self.entries.len() as u64;
+        self.newest.entry(entry.target.clone()).or_default().insert(entry.kind.clone(), place);
         self.entries.push_back(entry);
+    }
+
+    fn drop_oldest(&mut self) {
+        let Some(oldest) = self.entries.pop_front() else { return };
+        let place = self.first;
+        self.first += 1;
+        let Some(kinds) = self.newest.get_mut(&oldest.target) else { return };
+        if kinds.get(&oldest.kind) == Some(&place) {
+            kinds.remove(&oldest.kind);
+        }
+        if kinds.is_empty() {
+            self.newest.remove(&oldest.target);
+        }
     }
 
     /// Entries decided within `span` before `now`, newest first.
@@ -234,6 +274,40 @@ impl Ledger {
 
     /// The newest entry for this kind on this target.
     pub fn last(&self, kind: &Label, target: &Target) -> Option<&LedgerEntry> {
-        self.entries.iter().rev().find(|entry| entry.kind == *kind && entry.target == *target)
+        let place = self.newest.get(target)?.get(kind)?;
+        self.entries.get((place - self.first) as usize)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(number: u64, service: &str) -> LedgerEntry {
+        LedgerEntry {
+            id: ActionId(number),
+            kind: Label::new("notify"),
+            class: ActionClass::Notification,
+            target: Target::Service(service.into()),
+            at: Timestamp(number),
+        }
+    }
+
+    /// Scenario: more entries than are kept, on three services in turn, one of which is entered only once, at first.
+    /// Guarantees: the newest entry of a target is found as long as it is kept.
+    #[test]
+    fn the_newest_entry_of_a_target_is_found() {
+        let mut ledger = Ledger::default();
+        ledger.enter(entry(0, "once"));
+        for number in 1..=Ledger::ENTRIES_MAX as u64 {
+            let newest = ledger.last(&Label::new("notify"), &Target::Service("once".into()));
+            assert_eq!(newest.map(|entry| entry.id), Some(ActionId(0)));
+            ledger.enter(entry(number, if number.is_multiple_of(2) { "even" } else { "odd" }));
+        }
+        let newest = |service: &str| ledger.last(&Label::new("notify"), &Target::Service(service.into()));
+        assert_eq!(newest("once"), None);
+        assert_eq!(newest("even").map(|entry| entry.id), Some(ActionId(4096)));
+        assert_eq!(newest("odd").map(|entry| entry.id), Some(ActionId(4095)));
+        assert_eq!(ledger.last(&Label::new("scale"), &Target::Service("odd".into())), None);
     }
 }

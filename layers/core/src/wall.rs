@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ActionId, Actuation, Assessment, Baseline, CountsRing, Generation, InForce, Knowledge, Ledger, Observation, Report,
-    ServiceName, Settings, Signal, TickNumber, TickRecord, Trial,
+    ActionId, Actuation, Assessment, Baseline, CountsRing, Generation, InForce, Knowledge, Ledger, Observation,
+    PerSignal, Report, ServiceName, Settings, TickNumber, TickRecord, Trial,
 };
 
 /// What enters the loop.
@@ -117,6 +117,5 @@ pub struct Bulk {
     /// Request counts over the long windows.
     pub counts: BTreeMap<ServiceName, CountsRing>,
     /// What is normal for each signal.
-    #[serde(with = "crate::pairs")]
-    pub baselines: BTreeMap<Signal, Baseline>,
+    pub baselines: PerSignal<Baseline>,
 }

@@ -81,6 +81,10 @@ impl Counts {
         BasisPoints::from_ratio(self.bad(kind), self.requests)
     }
 
+    fn is_nothing(self) -> bool {
+        self == Counts::default()
+    }
+
     fn add(&mut self, other: Counts) {
         self.requests += other.requests;
         self.errors += other.errors;
@@ -109,40 +113,67 @@ impl WindowCounts {
 
 /// Running sums over every [`Window`] of one service.
 ///
-/// Three rings of growing bucket length hold at most 60 + 360 + 864 buckets, so a service costs about 30 KiB however
-/// long the agent runs. A window may therefore reach back up to one bucket further than its length.
+/// Five rings of growing bucket length hold at most 61 + 31 + 61 + 73 + 73 buckets, so a service costs at most 14 KiB
+/// however long the agent runs. A window may therefore reach back up to one bucket further than its length: a sixtieth of it,
+/// and a thirtieth for five minutes and half an hour.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CountsRing {
     fine: Ring<1000>,
     middle: Ring<10_000>,
+    #[serde(default)]
+    minutes: Ring<60_000>,
     coarse: Ring<300_000>,
+    #[serde(default)]
+    hours: Ring<3_600_000>,
+    /// What was counted in the second of `waits_since`, and is in no ring yet: requests, failed and slow ones are told one
+    /// after the other, and go into the rings together.
+    #[serde(default)]
+    waiting: Counts,
+    #[serde(default)]
+    waits_since: Timestamp,
 }
 
 impl CountsRing {
     /// Adds what happened up to `at`.
     pub fn push(&mut self, at: Timestamp, counts: Counts) {
-        self.fine.push(at, counts);
-        self.middle.push(at, counts);
-        self.coarse.push(at, counts);
+        if at.as_millis() / 1000 != self.waits_since.as_millis() / 1000 {
+            self.settle();
+        }
+        self.waiting.add(counts);
+        self.waits_since = at;
     }
 
-    /// When something was last added, to the bucket.
+    /// Puts what waits into the rings.
+    fn settle(&mut self) {
+        let (at, counts) = (self.waits_since, std::mem::take(&mut self.waiting));
+        if counts.is_nothing() {
+            return;
+        }
+        self.fine.push(at, counts);
+        self.middle.push(at, counts);
+        self.minutes.push(at, counts);
+        self.coarse.push(at, counts);
+        self.hours.push(at, counts);
+    }
+
+    /// When something was last added, to the second.
     pub fn last_at(&self) -> Timestamp {
-        Timestamp(self.fine.last * 1000)
+        self.waits_since.max(Timestamp(self.fine.last * 1000))
     }
 
     /// The sums over every window that ends at `now`.
     pub fn freeze(&mut self, now: Timestamp) -> WindowCounts {
+        self.settle();
         let mut frozen = WindowCounts::default();
         for window in Window::ALL {
             frozen.sums[window as usize] = match window {
                 Window::Now => self.fine.sum(0, now, window.length()),
                 Window::Minute => self.fine.sum(1, now, window.length()),
                 Window::FiveMinutes => self.middle.sum(0, now, window.length()),
-                Window::HalfHour => self.middle.sum(1, now, window.length()),
-                Window::Hour => self.middle.sum(2, now, window.length()),
+                Window::HalfHour => self.minutes.sum(0, now, window.length()),
+                Window::Hour => self.minutes.sum(1, now, window.length()),
                 Window::SixHours => self.coarse.sum(0, now, window.length()),
-                Window::ThreeDays => self.coarse.sum(1, now, window.length()),
+                Window::ThreeDays => self.hours.sum(0, now, window.length()),
             };
         }
         frozen
@@ -159,6 +190,10 @@ struct Ring<const BUCKET_MS: u64> {
     last: u64,
     /// For each window: the sequence number of the oldest bucket in its sum, and the sum.
     sums: [(u64, Counts); 3],
+    /// For each window: the number of that bucket, 0 where it is not known. As long as it is inside the window nothing has to
+    /// leave the sum, and the buckets, which lie elsewhere in memory, need not be looked at.
+    #[serde(default)]
+    begins: [u64; 3],
 }
 
 impl<const BUCKET_MS: u64> Ring<BUCKET_MS> {
@@ -169,13 +204,18 @@ impl<const BUCKET_MS: u64> Ring<BUCKET_MS> {
             Some((last, sum)) if *last >= number => sum.add(counts),
             _ => self.buckets.push_back((number, counts)),
         }
-        for (_, sum) in &mut self.sums {
+        // A late count joins the newest bucket; a window that has left that bucket behind has nothing to do with it.
+        let newest = self.first + self.buckets.len() as u64 - 1;
+        for (_, sum) in self.sums.iter_mut().filter(|(start, _)| *start <= newest) {
             sum.add(counts);
         }
     }
 
     fn sum(&mut self, slot: usize, now: Timestamp, length: Millis) -> Counts {
         let oldest = (now.as_millis().saturating_sub(length.0)) / BUCKET_MS;
+        if 0 < self.begins[slot] && oldest <= self.begins[slot] {
+            return self.sums[slot].1;
+        }
         let (start, sum) = &mut self.sums[slot];
         while let Some(&(number, counts)) = self.buckets.get((*start - self.first) as usize) {
             if number >= oldest {
@@ -185,6 +225,7 @@ impl<const BUCKET_MS: u64> Ring<BUCKET_MS> {
             *start += 1;
         }
         let result = *sum;
+        self.begins[slot] = self.buckets.get((*start - self.first) as usize).map_or(0, |(number, _)| *number);
         self.forget();
         result
     }
@@ -192,8 +233,8 @@ impl<const BUCKET_MS: u64> Ring<BUCKET_MS> {
     /// Drops the buckets that every window has left behind. Unused slots follow the slowest used one.
     fn forget(&mut self) {
         let used = match BUCKET_MS {
-            10_000 => 3,
-            _ => 2,
+            1000 | 60_000 => 2,
+            _ => 1,
         };
         let keep = self.sums[..used].iter().map(|(start, _)| *start).min().unwrap_or(self.first);
         while self.first < keep {
@@ -238,9 +279,29 @@ mod tests {
             ring.push(Timestamp(minute * 60_000), Counts { requests: 60, errors: 0, slow: 0 });
             ring.freeze(Timestamp(minute * 60_000));
         }
-        assert!(ring.fine.buckets.len() <= 61);
-        assert!(ring.middle.buckets.len() <= 361);
-        assert!(ring.coarse.buckets.len() <= 865);
+        let buckets = [
+            (ring.fine.buckets.len(), 61),
+            (ring.middle.buckets.len(), 31),
+            (ring.minutes.buckets.len(), 61),
+            (ring.coarse.buckets.len(), 73),
+            (ring.hours.buckets.len(), 73),
+        ];
+        assert!(buckets.iter().all(|(found, most)| found <= most), "{buckets:?}");
+    }
+
+    /// Scenario: half a minute of silence after the last requests; then a failure of that last second is told.
+    /// Guarantees: it counts in the windows that still hold that second, and in no other, now and later.
+    #[test]
+    fn a_late_count_stays_in_no_window_for_good() {
+        let mut ring = CountsRing::default();
+        one_a_second(&mut ring, 0, 10, 0);
+        ring.freeze(Timestamp(40_000));
+        ring.push(Timestamp(9000), Counts { requests: 0, errors: 1, slow: 0 });
+        let errors =
+            |ring: &mut CountsRing, second: u64, window| ring.freeze(Timestamp(second * 1000)).over(window).errors;
+        assert_eq!((errors(&mut ring, 41, Window::Now), errors(&mut ring, 41, Window::Minute)), (0, 1));
+        one_a_second(&mut ring, 100, 101, 0);
+        assert!(Window::ALL[..2].iter().all(|window| errors(&mut ring, 200, *window) == 0));
     }
 
     /// Scenario: a source reports late, for a second that has already been counted.

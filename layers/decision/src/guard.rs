@@ -4,7 +4,9 @@
 //! never change a proposal, so what was proposed and what was allowed can always be told apart.
 
 use homeostat_core::actions::Action;
-use homeostat_core::{ActionId, ActionRequest, PolicyView, Regime, Timestamp, WithholdReason};
+use homeostat_core::{ActionId, PolicyView, Regime, Timestamp, WithholdReason};
+
+use crate::Past;
 
 /// What a guard judges.
 #[derive(Clone, Copy, Debug)]
@@ -20,8 +22,8 @@ pub struct Candidate<'a> {
 pub struct GuardView<'a> {
     /// What policies see.
     pub view: PolicyView<'a>,
-    /// Requests already in this tick's plan.
-    pub accepted: &'a [ActionRequest],
+    /// What is open and was decided lately, this tick's plan included.
+    pub past: &'a Past,
     /// The regime of this tick.
     pub regime: Regime,
 }

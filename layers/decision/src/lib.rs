@@ -7,16 +7,15 @@
 mod choice;
 mod guard;
 mod guards;
+mod past;
 
 use homeostat_core::{
-    ActionId, ActionRequest, BasisPoints, Label, Plan, Policy, PolicyView, Proposal, Regime, Withheld,
+    ActionId, ActionRequest, BasisPoints, Label, PROPOSALS_MAX, Plan, Policy, PolicyView, Proposal, Regime, Withheld,
 };
 
 pub use crate::guard::{Candidate, Guard, GuardView, Refusal};
 pub use crate::guards::CATALOGUE;
-
-/// Proposals looked at per tick. More than the global rate budget could ever let pass; the rest waits for the next tick.
-const PROPOSALS_MAX: usize = 4096;
+pub use crate::past::Past;
 
 /// What a plan is made from.
 #[derive(Clone, Copy)]
@@ -37,10 +36,15 @@ pub struct Inputs<'a> {
 pub fn plan(inputs: Inputs<'_>) -> Plan {
     let Inputs { view, regime, .. } = inputs;
     let mut plan = Plan { at: view.snapshot.at, ..Plan::default() };
-    recheck(&inputs, &mut plan);
+    let proposals = proposals(&inputs);
+    if proposals.is_empty() && inputs.approved.is_empty() {
+        return plan;
+    }
+    let mut past = Past::of(&view);
+    recheck(&inputs, &past, &mut plan);
     let mut allowed = Vec::new();
-    for proposal in proposals(&inputs) {
-        match refusal(&proposal, &GuardView { view, accepted: &[], regime }) {
+    for proposal in proposals {
+        match refusal(&proposal, &GuardView { view, past: &past, regime }) {
             Some((guard, refusal)) => plan.withheld.push(withhold(proposal, guard, refusal)),
             None => allowed.push(proposal),
         }
@@ -50,10 +54,12 @@ pub fn plan(inputs: Inputs<'_>) -> Plan {
     let mut id = inputs.next_action;
     for choice in chosen {
         // Once more, now that the requests before it have spent some of the budgets.
-        match refusal(&choice.proposal, &GuardView { view, accepted: &plan.requests, regime }) {
+        match refusal(&choice.proposal, &GuardView { view, past: &past, regime }) {
             Some((guard, refusal)) => plan.withheld.push(withhold(choice.proposal, guard, refusal)),
             None => {
-                plan.requests.push(request(id, choice, &view));
+                let request = request(id, choice, &view);
+                past.accept(&request);
+                plan.requests.push(request);
                 id = id.next();
             }
         }
@@ -64,17 +70,19 @@ pub fn plan(inputs: Inputs<'_>) -> Plan {
 fn proposals(inputs: &Inputs<'_>) -> Vec<Proposal> {
     let mut proposals = Vec::new();
     for policy in inputs.policies {
+        // Bounded for each policy by itself, so that none can crowd out another.
+        let bound = proposals.len() + PROPOSALS_MAX;
         policy.propose(&inputs.view, &mut proposals);
-        proposals.truncate(PROPOSALS_MAX);
+        proposals.truncate(bound);
     }
     proposals
 }
 
 /// A request that has waited for a person meets a world that has moved on; every guard is asked again.
-fn recheck(inputs: &Inputs<'_>, plan: &mut Plan) {
+fn recheck(inputs: &Inputs<'_>, past: &Past, plan: &mut Plan) {
     for request in inputs.approved {
         let candidate = Candidate { action: &request.action, id: Some(request.id) };
-        let view = GuardView { view: inputs.view, accepted: &[], regime: inputs.regime };
+        let view = GuardView { view: inputs.view, past, regime: inputs.regime };
         match first_refusal(&candidate, &view) {
             None => plan.approved.push(request.id),
             Some((guard, refusal)) => plan.withheld.push(withhold(as_proposal(request), guard, refusal)),

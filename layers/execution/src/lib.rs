@@ -53,7 +53,8 @@ pub struct Execution {
 
 impl Execution {
     /// Continues with what an earlier process had in flight.
-    pub fn recovered(trials: Vec<Trial>, in_force: InForce, ledger: Ledger) -> Execution {
+    pub fn recovered(mut trials: Vec<Trial>, in_force: InForce, ledger: Ledger) -> Execution {
+        trials.sort_by_key(|trial| trial.request.id);
         Execution { trials, in_force, ledger }
     }
 
@@ -91,7 +92,9 @@ impl Execution {
     /// Takes what the outside reported since the last tick.
     pub fn take_reports(&mut self, now: Timestamp, reports: Vec<Report>, step: &mut Step) {
         for report in reports {
-            let Some(trial) = self.trials.iter_mut().find(|trial| trial.request.id == report.id) else { continue };
+            // Ids grow, so trials are in their order.
+            let Ok(place) = self.trials.binary_search_by_key(&report.id, |trial| trial.request.id) else { continue };
+            let trial = &mut self.trials[place];
             let complaint = match &report.kind {
                 ReportKind::Failed { why } => Some(why.clone()),
                 _ => None,

@@ -3,14 +3,16 @@
 //! Answers how well each kind of action helps against each kind of incident, and what is normal. Changes no plan: what is
 //! learned is read at the next tick. Everything is kept as sums, so the knowledge of two nodes merges by addition.
 
-use homeostat_core::{Assessment, Baseline, Efficacy, EfficacyKey, Knowledge, Outcome, Reading, Snapshot};
+use homeostat_core::{
+    Assessment, Baseline, Efficacy, EfficacyKey, Knowledge, Outcome, PerIndicator, Reading, Snapshot,
+};
 
 /// Readings a baseline holds before its sums are halved: about twelve days at one a second. Halving lets the past fade
 /// without losing the additive form.
 const BASELINE_COUNT_MAX: u64 = 1 << 20;
 
-/// Baselines kept; as many as perception follows signals.
-const BASELINES_MAX: usize = 16_384;
+/// Targets whose baselines are kept; as many as perception follows unless told otherwise.
+const TARGETS_MAX: usize = 16_384;
 
 /// Improvements beyond this are counted as this, so that one division by a small number does not drown the rest.
 const IMPROVEMENT_BP_MAX: i64 = 10_000;
@@ -40,8 +42,8 @@ pub fn merge(mut one: Knowledge, other: &Knowledge) -> Knowledge {
         let ours = one.efficacy.entry(key.clone()).or_default();
         *ours = add_efficacy(*ours, *theirs);
     }
-    for (signal, theirs) in &other.baselines {
-        let ours = one.baselines.entry(signal.clone()).or_default();
+    for (signal, theirs) in other.baselines.iter() {
+        let ours = one.baselines.get_or_default(signal);
         ours.count += theirs.count;
         ours.sum = ours.sum.saturating_add(theirs.sum);
         ours.sum_of_squares = ours.sum_of_squares.saturating_add(theirs.sum_of_squares);
@@ -69,16 +71,31 @@ fn improvement_bp(outcome: &Outcome) -> Option<i64> {
 }
 
 fn learn_baselines(knowledge: &mut Knowledge, snapshot: &Snapshot) {
-    for (signal, reading) in &snapshot.signals {
-        let Reading::Fresh { value } = *reading else { continue };
-        let full = BASELINES_MAX <= knowledge.baselines.len();
-        if let Some(baseline) = knowledge.baselines.get_mut(signal) {
-            add_reading(baseline, value);
-        } else if !full {
-            let mut baseline = Baseline::default();
-            add_reading(&mut baseline, value);
-            knowledge.baselines.insert(signal.clone(), baseline);
+    let mut known = knowledge.baselines.rows_mut().peekable();
+    let mut unknown = Vec::new();
+    // Both are in the order of their targets, so they are walked side by side and nothing is looked up.
+    for (target, readings) in snapshot.signals.rows() {
+        while known.next_if(|(other, _)| *other < target).is_some() {}
+        match known.next_if(|(other, _)| *other == target) {
+            Some((_, baselines)) => add_readings(baselines, readings),
+            None => unknown.push((target, readings)),
         }
+    }
+    drop(known);
+    let room = TARGETS_MAX.saturating_sub(knowledge.baselines.targets());
+    for (target, readings) in unknown.into_iter().take(room) {
+        let mut baselines = PerIndicator::default();
+        add_readings(&mut baselines, readings);
+        if !baselines.is_empty() {
+            knowledge.baselines.insert_row(target.clone(), baselines);
+        }
+    }
+}
+
+fn add_readings(baselines: &mut PerIndicator<Baseline>, readings: &PerIndicator<Reading>) {
+    for (indicator, reading) in readings.iter() {
+        let Reading::Fresh { value } = *reading else { continue };
+        add_reading(baselines.get_or_default(indicator), value);
     }
 }
 

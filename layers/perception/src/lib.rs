@@ -3,136 +3,159 @@
 //! Answers what is known at an instant, how old each part is, and what is not known. Does not judge a value. Observations
 //! are absorbed at any time and trigger nothing; a tick freezes what has been absorbed.
 
+mod followed;
 mod track;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use homeostat_core::{
-    BasisPoints, Counts, CountsRing, Edge, Indicator, Observation, PerceptionSettings, Reading, ServiceName, Signal,
-    Snapshot, Target, Timestamp, Window,
+    BasisPoints, CountsRing, Edge, Indicator, Millis, Observation, PerSignal, PerceptionSettings, Reading, ServiceName,
+    Snapshot, Target, Timestamp,
 };
 
-use crate::track::{Absorbed, Track};
+use crate::followed::Followed;
 
-/// Signals followed at once: a thousand services with a dozen signals each, and room. Beyond it, new signals are refused and
-/// counted, so that hostile names cannot fill the memory.
-const SIGNALS_MAX: usize = 16_384;
-
-/// Services whose request counts are kept over the long windows. Each costs about 30 KiB.
-const SERVICES_MAX: usize = 1024;
-
-/// Edges of the service graph kept at once.
-const EDGES_MAX: usize = 8192;
+/// Edges of the service graph kept at once: four for each service that is followed by default.
+const EDGES_MAX: usize = 65_536;
 
 /// Everything that has been observed and not yet forgotten.
 #[derive(Debug, Default)]
 pub struct Perception {
-    tracks: BTreeMap<Signal, Track>,
-    counts: BTreeMap<ServiceName, CountsRing>,
+    targets: BTreeMap<Target, Box<Followed>>,
     edges: BTreeMap<Edge, Timestamp>,
+    /// The edges as the last snapshot has them; `None` when edges have come or gone since.
+    frozen_edges: Option<Arc<BTreeSet<Edge>>>,
     overflow: u64,
+    /// Before this nothing is too old, as long as `forget_after` is what it was then.
+    forget_due: Timestamp,
+    forget_after: Millis,
 }
 
 impl Perception {
     /// Continues with the request counts of an earlier process.
     pub fn recovered(counts: BTreeMap<ServiceName, CountsRing>) -> Perception {
-        Perception { counts, ..Perception::default() }
+        let followed = |(service, ring)| (Target::Service(service), Box::new(Followed::counted(ring)));
+        Perception { targets: counts.into_iter().map(followed).collect(), ..Perception::default() }
     }
 
     /// Request counts over the long windows, to be kept across a restart.
-    pub fn counts(&self) -> &BTreeMap<ServiceName, CountsRing> {
-        &self.counts
+    pub fn counts(&self) -> BTreeMap<ServiceName, CountsRing> {
+        let rings = self.targets.iter().filter_map(|(target, followed)| match target {
+            Target::Service(service) => Some((service.clone(), followed.counts()?.clone())),
+            Target::Agent | Target::Operation(..) => None,
+        });
+        rings.collect()
     }
 
-    /// Takes one observation. Nothing is decided here.
-    pub fn absorb(&mut self, now: Timestamp, observation: Observation) {
-        match observation {
-            Observation::Measured { signal, value, at } => self.absorb_measurement(signal, value, at.min(now)),
-            Observation::Called { caller, callee, at, .. } => self.absorb_call(Edge { caller, callee }, at.min(now)),
+    /// Takes observations. Nothing is decided here. A source tells all signals of a target together, so each run of
+    /// observations of one target costs one look-up.
+    pub fn absorb(&mut self, now: Timestamp, observations: &[Observation], settings: &PerceptionSettings) {
+        for run in observations.chunk_by(are_of_one_target) {
+            match &run[0] {
+                Observation::Measured { signal, .. } => self.absorb_run(now, &signal.target, run, settings),
+                Observation::Called { caller, callee, at, .. } => {
+                    let at = now.min(*at);
+                    self.forget_due = self.forget_due.min(at + self.forget_after);
+                    self.absorb_call(Edge { caller: caller.clone(), callee: callee.clone() }, at);
+                }
+            }
         }
     }
 
     /// Freezes everything known at `now`.
     pub fn freeze(&mut self, now: Timestamp, settings: &PerceptionSettings) -> Snapshot {
         self.forget(now, settings);
-        let signals: BTreeMap<Signal, Reading> = self
-            .tracks
-            .iter()
-            .map(|(signal, track)| (signal.clone(), track.read(signal.indicator, now, settings)))
-            .collect();
-        let blind = signals.values().filter(|reading| !matches!(reading, Reading::Fresh { .. })).count();
-        let followed = |service: &ServiceName| {
-            self.tracks.contains_key(&Signal::new(Target::Service(service.clone()), Indicator::RequestsTotal))
-        };
-        let counts = self
-            .counts
-            .iter_mut()
-            .filter(|(service, _)| followed(service))
-            .map(|(service, ring)| (service.clone(), ring.freeze(now)))
-            .collect();
+        let (mut known, mut fresh, mut counts) = (0, 0, Vec::with_capacity(self.targets.len()));
+        let frozen = self.targets.iter_mut().filter_map(|(target, followed)| {
+            let readings = Box::new(followed.read(now, settings));
+            for (_, reading) in readings.iter() {
+                known += 1;
+                fresh += u64::from(matches!(reading, Reading::Fresh { .. }));
+            }
+            // What was counted by an earlier process is told once the service is heard again.
+            if let (Target::Service(service), Some(_)) = (target, readings.get(Indicator::RequestsTotal)) {
+                counts.extend(followed.freeze_counts(now).map(|counts| (service.clone(), counts)));
+            }
+            (!readings.is_empty()).then(|| (target.clone(), readings))
+        });
+        let signals: PerSignal<Reading> = frozen.collect();
         Snapshot {
             at: now,
-            blindness: BasisPoints::from_ratio(blind as u64, signals.len() as u64),
+            blindness: BasisPoints::from_ratio(known - fresh, known),
             signals,
-            counts,
-            edges: self.edges.keys().cloned().collect(),
+            counts: counts.into_iter().collect(),
+            edges: self.freeze_edges(),
             overflow: self.overflow,
         }
     }
 
-    fn absorb_measurement(&mut self, signal: Signal, value: u64, at: Timestamp) {
-        if !self.tracks.contains_key(&signal) {
-            if SIGNALS_MAX <= self.tracks.len() {
-                self.overflow += 1;
-                return;
-            }
-            let track = Track::first(signal.indicator, value, at);
-            self.tracks.insert(signal, track);
-            return;
-        }
-        let track = self.tracks.get_mut(&signal).expect("looked up above");
-        if let Absorbed::Grew { by } = track.absorb(signal.indicator, value, at) {
-            self.count(&signal, by, at);
-        }
-    }
-
-    fn count(&mut self, signal: &Signal, by: u64, at: Timestamp) {
-        let Target::Service(service) = &signal.target else { return };
-        let counts = match signal.indicator {
-            Indicator::RequestsTotal => Counts { requests: by, ..Counts::default() },
-            Indicator::ErrorsTotal => Counts { errors: by, ..Counts::default() },
-            Indicator::SlowTotal => Counts { slow: by, ..Counts::default() },
-            _ => return,
+    fn absorb_run(&mut self, now: Timestamp, target: &Target, run: &[Observation], settings: &PerceptionSettings) {
+        let has_room = self.targets.len() < settings.targets_max as usize;
+        let followed = match has_room {
+            true => Some(self.targets.entry(target.clone()).or_default()),
+            false => self.targets.get_mut(target),
         };
-        if !self.counts.contains_key(service) {
-            if SERVICES_MAX <= self.counts.len() {
-                self.overflow += 1;
-                return;
+        let Some(followed) = followed else {
+            self.overflow += run.len() as u64;
+            return;
+        };
+        for observation in run {
+            if let Observation::Measured { signal, value, at } = observation {
+                let at = now.min(*at);
+                self.forget_due = self.forget_due.min(at + self.forget_after);
+                followed.absorb(target, signal.indicator, *value, at);
             }
-            self.counts.insert(service.clone(), CountsRing::default());
         }
-        self.counts.get_mut(service).expect("inserted above").push(at, counts);
     }
 
     fn absorb_call(&mut self, edge: Edge, at: Timestamp) {
-        if EDGES_MAX <= self.edges.len() && !self.edges.contains_key(&edge) {
+        if let Some(last) = self.edges.get_mut(&edge) {
+            *last = at.max(*last);
+        } else if self.edges.len() < EDGES_MAX {
+            self.edges.insert(edge, at);
+            self.frozen_edges = None;
+        } else {
             self.overflow += 1;
-            return;
         }
-        let last = self.edges.entry(edge).or_insert(at);
-        *last = at.max(*last);
     }
 
+    fn freeze_edges(&mut self) -> Arc<BTreeSet<Edge>> {
+        let edges = &self.edges;
+        self.frozen_edges.get_or_insert_with(|| Arc::new(edges.keys().cloned().collect())).clone()
+    }
+
+    /// Forgets what is too old. Looks at everything only when something may be: each look says when the next is due, and
+    /// what is observed later can only bring that nearer.
     fn forget(&mut self, now: Timestamp, settings: &PerceptionSettings) {
-        self.tracks.retain(|_, track| now.since(track.last_at()) < settings.forget_after);
+        if now < self.forget_due && settings.forget_after == self.forget_after {
+            return;
+        }
+        self.targets.retain(|_, followed| followed.forget(now, settings));
+        let edges_before = self.edges.len();
         self.edges.retain(|_, at| now.since(*at) < settings.forget_after);
-        self.counts.retain(|_, ring| now.since(ring.last_at()) < Window::ThreeDays.length());
+        if self.edges.len() != edges_before {
+            self.frozen_edges = None;
+        }
+        self.forget_after = settings.forget_after;
+        let targets = self.targets.values().map(|followed| followed.forget_due(settings));
+        let edges = self.edges.values().map(|at| *at + settings.forget_after);
+        self.forget_due = targets.chain(edges).min().unwrap_or(Timestamp(u64::MAX));
+    }
+}
+
+fn are_of_one_target(one: &Observation, other: &Observation) -> bool {
+    match (one, other) {
+        (Observation::Measured { signal: one, .. }, Observation::Measured { signal: other, .. }) => {
+            one.target == other.target
+        }
+        _ => false,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use homeostat_core::{Millis, MissingReason};
+    use homeostat_core::{MissingReason, Window};
 
     use super::*;
 
@@ -142,7 +165,8 @@ mod tests {
 
     fn observe(perception: &mut Perception, indicator: Indicator, value: u64, second: u64) {
         let at = Timestamp(second * 1000);
-        perception.absorb(at, Observation::new(service(), indicator, value, at));
+        let observation = Observation::new(service(), indicator, value, at);
+        perception.absorb(at, &[observation], &PerceptionSettings::default());
     }
 
     fn freeze(perception: &mut Perception, second: u64) -> Snapshot {
@@ -213,21 +237,48 @@ mod tests {
         let mut perception = Perception::default();
         observe(&mut perception, Indicator::RequestsTotal, 10, 100);
         observe(&mut perception, Indicator::RequestsTotal, 20, 105);
-        perception
-            .absorb(Timestamp(106_000), Observation::new(service(), Indicator::RequestsTotal, 15, Timestamp(103_000)));
+        let late = Observation::new(service(), Indicator::RequestsTotal, 15, Timestamp(103_000));
+        perception.absorb(Timestamp(106_000), &[late], &PerceptionSettings::default());
         assert_eq!(freeze(&mut perception, 106).counts[&ServiceName::from("cart")].over(Window::Minute).requests, 10);
     }
 
-    /// Scenario: a hostile sender invents services without end.
-    /// Guarantees: the number of signals is bounded, and the refused ones are counted.
+    /// Scenario: a hostile sender invents services without end, each with two signals.
+    /// Guarantees: the number of targets is bounded, what is refused is counted, and those known before are still heard.
     #[test]
     fn hostile_names_do_not_fill_the_memory() {
+        let settings = PerceptionSettings { targets_max: 100, ..PerceptionSettings::default() };
         let mut perception = Perception::default();
-        for number in 0..SIGNALS_MAX + 10 {
+        let mut absorb = |number: usize, at| {
             let target = Target::Service(ServiceName::from(format!("s{number}").as_str()));
-            perception.absorb(Timestamp(1000), Observation::new(target, Indicator::Utilization, 1, Timestamp(1000)));
-        }
-        let snapshot = freeze(&mut perception, 1);
-        assert_eq!((snapshot.signals.len(), snapshot.overflow), (SIGNALS_MAX, 10));
+            let read = |indicator| Observation::new(target.clone(), indicator, 1, at);
+            perception.absorb(at, &[Indicator::LatencyP50, Indicator::Utilization].map(read), &settings);
+        };
+        (0..110).for_each(|number| absorb(number, Timestamp(1000)));
+        absorb(0, Timestamp(30_000));
+        let snapshot = perception.freeze(Timestamp(30_000), &settings);
+        assert_eq!((snapshot.signals.len(), snapshot.overflow), (200, 20));
+        let reading = snapshot.reading(&Target::Service("s0".into()), Indicator::Utilization);
+        assert_eq!(reading, Reading::Fresh { value: 1 });
+    }
+
+    /// Scenario: calls are seen every second, then one stops and is forgotten.
+    /// Guarantees: snapshots share one set of edges while it stays the same, and tell the truth when it changes.
+    #[test]
+    fn edges_are_shared_until_they_change() {
+        let settings = PerceptionSettings::default();
+        let mut perception = Perception::default();
+        let call = |callee: &str, second: u64| Observation::Called {
+            caller: "web".into(),
+            callee: callee.into(),
+            total: 1,
+            at: Timestamp(second * 1000),
+        };
+        perception.absorb(Timestamp(1000), &[call("cart", 1), call("pay", 1)], &settings);
+        let first = freeze(&mut perception, 1);
+        perception.absorb(Timestamp(500_000), &[call("cart", 500)], &settings);
+        let second = freeze(&mut perception, 500);
+        assert!(Arc::ptr_eq(&first.edges, &second.edges) && first.edges.len() == 2);
+        let callees: Vec<_> = freeze(&mut perception, 700).edges.iter().map(|edge| edge.callee.clone()).collect();
+        assert_eq!(callees, [ServiceName::from("cart")]);
     }
 }

@@ -40,6 +40,8 @@ pub(crate) struct Track {
     rise_max: u64,
     /// Oldest first. Of a counter: recent totals, with resets removed. Of an averaged gauge: recent values.
     recent: VecDeque<(Timestamp, u64)>,
+    /// What `recent` says, worked out when it changes: a tick reads every track, and the readings lie elsewhere in memory.
+    said: Option<u64>,
 }
 
 impl Track {
@@ -49,7 +51,10 @@ impl Track {
             IndicatorKind::Averaged => Some(value),
             IndicatorKind::Gauge => None,
         };
-        Track { value, at, rise_max: 0, recent: first.map(|first| (at, first)).into_iter().collect() }
+        let recent = first.map(|first| (at, first)).into_iter().collect();
+        let mut track = Track { value, at, rise_max: 0, recent, said: None };
+        track.say(indicator);
+        track
     }
 
     pub(crate) const fn last_at(&self) -> Timestamp {
@@ -65,21 +70,25 @@ impl Track {
             IndicatorKind::Gauge | IndicatorKind::Averaged => self.absorb_gauge(indicator, value, at),
         };
         (self.value, self.at) = (value, at);
+        self.say(indicator);
         absorbed
     }
 
     pub(crate) fn read(&self, indicator: Indicator, now: Timestamp, settings: &PerceptionSettings) -> Reading {
-        let value = match indicator.kind() {
-            IndicatorKind::Gauge => Some(self.value),
-            IndicatorKind::Averaged => self.mean(),
-            IndicatorKind::Counter => self.rate_milli_per_second(),
-        };
         let age = now.since(self.at);
-        match value {
+        match self.said {
             None => Reading::Missing { why: MissingReason::OneTotalOnly },
             Some(value) if age <= settings.stale_after => Reading::Fresh { value },
             Some(last) => Reading::Stale { last, worst: self.worst(indicator, last, age), age },
         }
+    }
+
+    fn say(&mut self, indicator: Indicator) {
+        self.said = match indicator.kind() {
+            IndicatorKind::Gauge => Some(self.value),
+            IndicatorKind::Averaged => self.mean(),
+            IndicatorKind::Counter => self.rate_milli_per_second(),
+        };
     }
 
     fn absorb_gauge(&mut self, indicator: Indicator, value: u64, at: Timestamp) -> Absorbed {

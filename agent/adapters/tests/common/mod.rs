@@ -8,8 +8,8 @@ use homeostat_core::actions::{Action, ActionClass, Expectation};
 use homeostat_core::{
     ActionId, ActionRequest, Actuation, Assessment, Baseline, BasisPoints, Bulk, Checkpoint, Counts, CountsRing,
     Effect, Event, Evidence, Finding, FindingState, Generation, Incident, IncidentId, IncidentKind, Indicator, Label,
-    Observation, Plan, Reading, Regime, Replicas, ServiceName, Severity, Signal, Snapshot, Target, TickNumber,
-    TickRecord, Timestamp, Trial, TrialState, Unit,
+    Observation, PerSignal, Plan, Reading, Regime, Replicas, ServiceName, Severity, Signal, Snapshot, Target,
+    TickNumber, TickRecord, Timestamp, Trial, TrialState, Unit,
 };
 
 pub(crate) fn shop() -> ServiceName {
@@ -47,7 +47,7 @@ pub(crate) fn request(id: u64, at: Timestamp) -> ActionRequest {
 pub(crate) fn quiet(tick: u64) -> TickRecord {
     let at = Timestamp(tick * 1000);
     let utilization = Signal::new(Target::Service(shop()), Indicator::Utilization);
-    let signals = BTreeMap::from([(utilization, Reading::Fresh { value: 9300 })]);
+    let signals = PerSignal::from([(utilization, Reading::Fresh { value: 9300 })]);
     TickRecord {
         tick: TickNumber(tick),
         at,
@@ -109,7 +109,7 @@ pub(crate) fn bulk(requests: u64) -> Option<Box<Bulk>> {
     ring.push(Timestamp(1000), Counts { requests, errors: 1, slow: 2 });
     let baseline = Baseline { count: 2, sum: 7, sum_of_squares: u128::MAX };
     let signal = Signal::new(Target::Service(shop()), Indicator::LatencyP99);
-    Some(Box::new(Bulk { counts: BTreeMap::from([(shop(), ring)]), baselines: BTreeMap::from([(signal, baseline)]) }))
+    Some(Box::new(Bulk { counts: BTreeMap::from([(shop(), ring)]), baselines: [(signal, baseline)].into() }))
 }
 
 pub(crate) fn open_trial(id: u64) -> Trial {

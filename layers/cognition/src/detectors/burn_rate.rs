@@ -76,8 +76,10 @@ impl Detector for BurnRate {
     }
 
     fn detect(&self, view: &View<'_>, findings: &mut Findings) {
-        for (service, counts) in &view.snapshot.counts {
-            if view.snapshot.service_value(service, Indicator::RequestsTotal).is_none() {
+        for served in view.snapshot.served() {
+            let (service, counts) = (served.service, served.counts);
+            let says_something = RULES.iter().any(|rule| self.says_something(counts.over(rule.short)));
+            if !says_something || served.value(Indicator::RequestsTotal).is_none() {
                 continue;
             }
             let budget = view.settings.objectives.of(service).budget(self.kind);
@@ -92,12 +94,14 @@ impl Detector for BurnRate {
 impl BurnRate {
     fn is_broken(&self, rule: &Rule, counts: &WindowCounts, budget: BasisPoints) -> bool {
         let (long, short) = (counts.over(rule.long), counts.over(rule.short));
-        if short.requests < REQUESTS_MIN || short.bad(self.kind) < BAD_MIN {
-            return false;
-        }
-        rule.factor_centi <= self.burn_centi(long, budget)
+        self.says_something(short)
+            && rule.factor_centi <= self.burn_centi(long, budget)
             && rule.factor_centi <= self.burn_centi(short, budget)
             && ONE_CENTI < self.burn_centi(still_burning(counts, short), budget)
+    }
+
+    fn says_something(&self, short: Counts) -> bool {
+        REQUESTS_MIN <= short.requests && BAD_MIN <= short.bad(self.kind)
     }
 
     /// How many times faster than allowed the budget burns, in hundredths: bad share / allowed share.
@@ -198,9 +202,8 @@ mod tests {
     #[test]
     fn stale_counts_state_nothing() {
         let mut stale = snapshot(3600, |_| 20);
-        for reading in stale.signals.values_mut() {
-            *reading = Reading::Stale { last: 10_000, worst: 10_000, age: Millis::from_secs(60) };
-        }
+        let old = Reading::Stale { last: 10_000, worst: 10_000, age: Millis::from_secs(60) };
+        stale.signals = stale.signals.iter().map(|(signal, _)| (signal, old)).collect();
         assert_eq!(severity(&stale), None);
     }
 }

@@ -3,9 +3,11 @@
 //! Answers since when a service has used more than its target tolerates. That is no trouble yet, so the finding never fires;
 //! it is the memory by which target tracking tells a lasting load from the noise of a single second.
 
+use std::collections::BTreeMap;
+
 use homeostat_core::{Evidence, Finding, IncidentKind, Indicator, Label, Millis, ServiceName, Severity, Unit};
 
-use crate::detector::{Detector, Findings, Statement, View};
+use crate::detector::{Detector, Findings, Statement, View, last_of_kind};
 
 pub(crate) const PRESSURE: Pressure = Pressure;
 
@@ -22,12 +24,13 @@ impl Detector for Pressure {
 
     fn detect(&self, view: &View<'_>, findings: &mut Findings) {
         let limit = view.settings.scaling.highest_tolerated();
+        let last = last_of_kind(view, IncidentKind::Pressure);
         for service in view.settings.scaling.services.keys() {
             let used = match view.snapshot.service_value(service, Indicator::Utilization) {
                 Some(used) if used <= limit => continue,
                 Some(used) => used,
                 // Silence is not relief: what pressed when it was last seen, before a restart perhaps, presses until seen again.
-                None => match last_seen(view, service) {
+                None => match last_seen(&last, service) {
                     Some(used) => used,
                     None => continue,
                 },
@@ -49,9 +52,8 @@ impl Detector for Pressure {
     }
 }
 
-fn last_seen(view: &View<'_>, service: &ServiceName) -> Option<u64> {
-    let pressure = |finding: &&Finding| finding.kind == IncidentKind::Pressure && finding.service == *service;
-    view.last.findings.iter().find(pressure)?.evidence.first().map(|used| used.value)
+fn last_seen(last: &BTreeMap<&ServiceName, &Finding>, service: &ServiceName) -> Option<u64> {
+    last.get(service)?.evidence.first().map(|used| used.value)
 }
 
 #[cfg(test)]

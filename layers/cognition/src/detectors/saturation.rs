@@ -28,13 +28,13 @@ impl Detector for Saturation {
     }
 
     fn detect(&self, view: &View<'_>, findings: &mut Findings) {
-        for service in view.snapshot.services() {
-            let Some(used) = view.snapshot.service_value(service, Indicator::Utilization) else { continue };
+        for served in view.snapshot.served() {
+            let Some(used) = served.value(Indicator::Utilization) else { continue };
             if u64::from(LIMIT.0) <= used {
                 findings.push(Statement {
                     detector: self.name(),
                     fires_after: self.fires_after(),
-                    service: service.clone(),
+                    service: served.service.clone(),
                     kind: IncidentKind::Saturation,
                     severity: Severity::Ticket,
                     evidence: vec![Evidence {

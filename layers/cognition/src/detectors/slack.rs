@@ -4,9 +4,11 @@
 //! trouble, so the finding never fires; it is the memory by which a reduction waits until no larger number was wanted for
 //! long enough, and is then no larger than the busiest moment allows.
 
+use std::collections::BTreeMap;
+
 use homeostat_core::{Evidence, Finding, IncidentKind, Indicator, Label, Millis, ServiceName, Severity, Unit};
 
-use crate::detector::{Detector, Findings, Statement, View};
+use crate::detector::{Detector, Findings, Statement, View, last_of_kind};
 
 pub(crate) const SLACK: Slack = Slack;
 
@@ -23,6 +25,7 @@ impl Detector for Slack {
 
     fn detect(&self, view: &View<'_>, findings: &mut Findings) {
         let scaling = &view.settings.scaling;
+        let last = last_of_kind(view, IncidentKind::Slack);
         for service in scaling.services.keys() {
             let Some(used) = view.snapshot.service_value(service, Indicator::Utilization) else { continue };
             let Some(replicas) = view.snapshot.service_value(service, Indicator::ReplicasReady) else { continue };
@@ -37,7 +40,7 @@ impl Detector for Slack {
                     severity: Severity::Ticket,
                     evidence: vec![Evidence {
                         what: Label::new("peak utilization"),
-                        value: used.max(peak(view, service)),
+                        value: used.max(peak(&last, service)),
                         limit,
                         unit: Unit::BasisPoints,
                     }],
@@ -48,7 +51,6 @@ impl Detector for Slack {
 }
 
 /// The highest utilisation since the slack began.
-fn peak(view: &View<'_>, service: &ServiceName) -> u64 {
-    let slack = |finding: &&Finding| finding.kind == IncidentKind::Slack && finding.service == *service;
-    view.last.findings.iter().find(slack).and_then(|finding| finding.evidence.first()).map_or(0, |peak| peak.value)
+fn peak(last: &BTreeMap<&ServiceName, &Finding>, service: &ServiceName) -> u64 {
+    last.get(service).and_then(|finding| finding.evidence.first()).map_or(0, |peak| peak.value)
 }

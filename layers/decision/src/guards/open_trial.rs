@@ -17,12 +17,8 @@ impl Guard for OpenTrial {
     }
 
     fn check(&self, candidate: &Candidate<'_>, view: &GuardView<'_>) -> Option<Refusal> {
-        let same = |action: &homeostat_core::actions::Action| {
-            action.kind == candidate.action.kind && action.target == candidate.action.target
-        };
-        let open = view.view.trials.iter().map(|trial| &trial.request).chain(view.accepted);
-        let found = open.into_iter().find(|request| same(&request.action) && Some(request.id) != candidate.id)?;
-        Some(WithholdReason::TrialOpen { trial: found.id }.into())
+        let trial = view.past.open_like(candidate.action).find(|id| Some(*id) != candidate.id)?;
+        Some(WithholdReason::TrialOpen { trial }.into())
     }
 }
 

@@ -4,7 +4,7 @@
 //! a sliding window rather than refilling a bucket, so that *no* window ever holds more than its budget.
 
 use homeostat_core::actions::ActionClass;
-use homeostat_core::{Label, LedgerEntry, RateBudget, Target, WithholdReason};
+use homeostat_core::{Label, RateBudget, WithholdReason};
 
 use crate::{Candidate, Guard, GuardView, Refusal};
 
@@ -20,29 +20,22 @@ impl Guard for RateBudgets {
     fn check(&self, candidate: &Candidate<'_>, view: &GuardView<'_>) -> Option<Refusal> {
         let guards = &view.view.settings.guards;
         let (target, class) = (&candidate.action.target, candidate.action.class);
-        let counted =
-            |budget: RateBudget, counts: &dyn Fn(&Target, ActionClass) -> bool| spent(candidate, view, budget, counts);
+        let spent = |counted: usize, budget: RateBudget| counted.saturating_sub(own(candidate, view, budget));
         let class_name = match class {
             ActionClass::Sampling => Label::new("sampling"),
             ActionClass::Scaling => Label::new("scaling"),
             ActionClass::Notification => Label::new("notification"),
         };
-        None.or_else(|| over(Label::new("target"), guards.per_target, counted(guards.per_target, &|t, _| t == target)))
-            .or_else(|| over(class_name, guards.budget(class), counted(guards.budget(class), &|_, c| c == class)))
-            .or_else(|| over(Label::new("global"), guards.global, counted(guards.global, &|_, _| true)))
+        None.or_else(|| over(Label::new("target"), guards.per_target, spent(view.past.on(target), guards.per_target)))
+            .or_else(|| over(class_name, guards.budget(class), spent(view.past.of_class(class), guards.budget(class))))
+            .or_else(|| over(Label::new("global"), guards.global, spent(view.past.all(), guards.global)))
     }
 }
 
-fn spent(
-    candidate: &Candidate<'_>,
-    view: &GuardView<'_>,
-    budget: RateBudget,
-    counts: &dyn Fn(&Target, ActionClass) -> bool,
-) -> usize {
-    let entry_counts = |entry: &&LedgerEntry| counts(&entry.target, entry.class) && Some(entry.id) != candidate.id;
-    let decided = view.view.ledger.within(view.view.snapshot.at, budget.window).filter(entry_counts).count();
-    let planned = view.accepted.iter().filter(|request| counts(&request.action.target, request.action.class)).count();
-    decided + planned
+/// What a candidate that is looked at again has spent itself: its own past must not count against it.
+fn own(candidate: &Candidate<'_>, view: &GuardView<'_>, budget: RateBudget) -> usize {
+    let Some(id) = candidate.id else { return 0 };
+    view.view.ledger.within(view.view.snapshot.at, budget.window).filter(|entry| entry.id == id).count()
 }
 
 fn over(name: Label, budget: RateBudget, spent: usize) -> Option<Refusal> {

@@ -10,7 +10,7 @@ use homeostat_core::{
     Signal, Snapshot, Target, Timestamp, Trial, TrialState,
 };
 
-use crate::{Candidate, Guard, GuardView, Refusal};
+use crate::{Candidate, Guard, GuardView, Past, Refusal};
 
 pub(crate) struct World {
     snapshot: Snapshot,
@@ -43,7 +43,9 @@ impl World {
     }
 
     pub(crate) fn without(mut self, indicator: Indicator) -> World {
-        self.snapshot.signals.retain(|signal, _| signal.indicator != indicator);
+        for (_, row) in self.snapshot.signals.rows_mut() {
+            row.remove(indicator);
+        }
         self
     }
 
@@ -82,7 +84,8 @@ impl World {
             trials: &self.trials,
             ledger: &self.ledger,
         };
-        guard.check(&Candidate { action, id: None }, &GuardView { view, accepted: &[], regime: self.regime })
+        let past = Past::of(&view);
+        guard.check(&Candidate { action, id: None }, &GuardView { view, past: &past, regime: self.regime })
     }
 }
 

@@ -39,7 +39,7 @@ fn record(second: u64, slow: u64) -> TickRecord {
         ]
         .into(),
         counts: [(service("web"), counts(0)), (service("pay"), counts(slow))].into(),
-        edges: [Edge { caller: service("web"), callee: service("pay") }].into(),
+        edges: std::sync::Arc::new([Edge { caller: service("web"), callee: service("pay") }].into()),
         ..Snapshot::default()
     };
     TickRecord {

@@ -3,6 +3,9 @@
 //! Answers how well each kind of action helps against each kind of incident, and what is normal. Changes no plan: what is
 //! learned is read at the next tick. Everything is kept as sums, so the knowledge of two nodes merges by addition.
 
+pub mod evaluation;
+mod linear;
+
 use homeostat_core::{Assessment, Baseline, Efficacy, EfficacyKey, Knowledge, Outcome, Reading, Snapshot};
 
 /// Readings a baseline holds before its sums are halved: about twelve days at one a second. Halving lets the past fade

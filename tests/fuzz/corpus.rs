@@ -2,6 +2,8 @@
 
 use std::io::Write;
 
+use bytes::Bytes;
+use homeostat_pipeline::fuzz::Log;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::profiles::v1development::ExportProfilesServiceRequest;
@@ -25,10 +27,13 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status, span::Event, span::Link};
 use prost::Message;
 
+use crate::targets::{BODIES, EXPORTER, GOES_ON, HEADS, NAMES, segments_input};
+
 /// Seeds with the name of the target they are for.
 pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     let requests = [("traces", traces()), ("metrics", metrics()), ("logs", logs()), ("profiles", profiles())];
     let mut seeds = requests.to_vec();
+    seeds.push(("traces", crowd()));
     for (number, (_, bytes)) in requests.iter().enumerate() {
         seeds.push(("wire", bytes.clone()));
         seeds.push(("frame", [&[0, 0, 0], &(bytes.len() as u16).to_be_bytes()[..], bytes].concat()));
@@ -50,7 +55,24 @@ pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         seeds.push(("tracestate", text.as_bytes().to_vec()));
     }
     seeds.push(("rewrite", [&[0x80][..], &span().encode_to_vec()].concat()));
+    seeds.extend(logs_on_disk().map(|seed| ("segments", seed)));
     seeds
+}
+
+/// Files of the delivery log as an agent writes them: as they are, repaired after a change, and called by their own number.
+fn logs_on_disk() -> [Vec<u8>; 3] {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime without drivers");
+    let (log, bodies) = (Log::default(), [traces(), Vec::new(), logs()].map(Bytes::from));
+    runtime.block_on(log.write(&bodies, &bodies, EXPORTER, 1));
+    let files: Vec<_> = log.files().into_iter().map(|(_, content)| content).collect();
+    let [kept, sent, received] = &files[..] else { panic!("three files") };
+    let mut far = received.clone();
+    far[8..16].copy_from_slice(&u64::MAX.to_le_bytes());
+    [
+        segments_input(0, received, kept, sent),
+        segments_input(HEADS | BODIES | GOES_ON, received, kept, sent),
+        segments_input(HEADS | NAMES, &far, kept, sent),
+    ]
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -111,6 +133,16 @@ fn traces() -> Vec<u8> {
     let scope_spans = vec![ScopeSpans { scope: scope(), spans: vec![span(), Span::default()], schema_url: "u".into() }];
     let one = ResourceSpans { resource: resource(), scope_spans, schema_url: "u".into() };
     ExportTraceServiceRequest { resource_spans: vec![one, ResourceSpans::default()] }.encode_to_vec()
+}
+
+/// Spans too short for valid ids among others, behind scopes and resources without any.
+fn crowd() -> Vec<u8> {
+    let identified = Span { trace_id: vec![1; 16], span_id: vec![2; 8], ..Default::default() };
+    let zeros = Span { trace_id: vec![0; 16], span_id: vec![0; 8], ..Default::default() };
+    let spans = vec![identified.clone(), Span::default(), zeros, Span::default(), identified];
+    let scopes = [Vec::new(), spans, vec![Span::default()]].map(|spans| ScopeSpans { spans, ..Default::default() });
+    let one = ResourceSpans { scope_spans: scopes.to_vec(), ..Default::default() };
+    ExportTraceServiceRequest { resource_spans: vec![ResourceSpans::default(), one.clone(), one] }.encode_to_vec()
 }
 
 fn metrics() -> Vec<u8> {

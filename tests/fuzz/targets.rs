@@ -16,6 +16,11 @@ use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
 
+#[path = "segments.rs"]
+mod segments;
+
+pub use segments::{BODIES, EXPORTER, GOES_ON, HEADS, NAMES, segments, segments_input};
+
 /// A target: its name, and what is done with bytes.
 pub type Target = (&'static str, fn(&[u8]));
 
@@ -31,6 +36,7 @@ pub const ALL: &[Target] = &[
     ("rewrite", rewrite),
     ("frame", frame),
     ("inflate", inflate),
+    ("segments", segments),
 ];
 
 /// Whether view and reference agree that the bytes are a message; the message, if they are as the reference writes them.
@@ -59,6 +65,7 @@ pub fn traces(data: &[u8]) {
                 let _ = (span.ids(), span.duration_nanos(), span.attribute("x"), span.is_error());
             }
         }
+        judged_one_by_one(view, data.len());
     }
     let (Some(message), Ok(view)) = (agreed, view) else { return };
     let expected: Vec<&Span> =
@@ -80,6 +87,37 @@ pub fn traces(data: &[u8]) {
         assert_eq!(found.status_code, expected.status.as_ref().map_or(0, |status| status.code));
         assert_eq!(found.raw, expected.encode_to_vec());
     }
+}
+
+/// The spans that were read are accepted and rejected as if none had been left out, in a small multiple of the request.
+fn judged_one_by_one(view: &TracesView<'_>, bytes: usize) {
+    assert!(view.noted_bytes() <= 12 * bytes + 1024, "{} bytes noted of {bytes}", view.noted_bytes());
+    let (mut accepted, mut rejected) = (Vec::new(), Vec::new());
+    for (r, resource) in view.resources().enumerate() {
+        for (s, scope) in resource.scopes().enumerate() {
+            for (position, span) in scope.spans().enumerate() {
+                match span.ids() {
+                    Ok(_) => accepted.push(span.raw),
+                    Err(_) => rejected.push((r, s, position)),
+                }
+            }
+        }
+    }
+    let (mut read, mut first, mut count) = (Vec::new(), None, view.left_out());
+    for (index, scope) in view.scopes().iter().enumerate() {
+        for (position, span) in view.spans(scope).iter().enumerate() {
+            match span.ids() {
+                Ok(_) => read.push(span.raw),
+                Err(_) => {
+                    first = first.or_else(|| Some(view.path(index, position)));
+                    count += 1;
+                }
+            }
+        }
+    }
+    let path =
+        rejected.first().map(|(r, s, position)| format!("resource_spans[{r}].scope_spans[{s}].spans[{position}]"));
+    assert_eq!((read, first, count), (accepted, path, rejected.len() as u64));
 }
 
 /// `MetricsView`.

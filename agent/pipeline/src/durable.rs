@@ -165,15 +165,17 @@ impl Intake {
         let (now, plan) = (self.clock.now(), self.plan.load());
         let mut arrivals = Arrivals { sources: Vec::new(), spans: Vec::with_capacity(view.len()) };
         for (index, scope) in view.scopes().iter().enumerate() {
-            let name = scope.resource.service();
-            let service = self.aggregates.service(name);
+            let name = scope.service;
+            let last = arrivals.sources.last();
+            let service = last.and_then(|last| last.service_of(scope)).unwrap_or_else(|| self.aggregates.service(name));
             let slow_nanos = plan.slow_threshold(name).0.saturating_mul(1000);
             let reading = Reading { source: index as u32, service: service.key, slow_nanos };
             let is_open = |span: &&SpanView<'_>| SpanKey::of(span).is_some_and(|key| !settled.spans.contains(&key));
             for span in view.spans(scope).iter().filter(is_open) {
                 arrivals.spans.extend(self.accept(span, &reading, arrivals.spans.last()));
             }
-            arrivals.sources.push(Source::new(service, scope, plan.of(name).tail));
+            let source = Source::new(service, scope, plan.of(name).tail, arrivals.sources.last());
+            arrivals.sources.push(source);
         }
         self.sampler.offer(now, &plan, &arrivals, &mut self.outlet.at(now));
         arrivals.spans.len() as u64

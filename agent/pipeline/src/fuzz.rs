@@ -11,6 +11,8 @@ use crate::receive::{self, Budget, Encoding};
 use crate::sample::{Mark, Randomness, Rule, Threshold, read_tracestate};
 use crate::wire::{Reader, Value, WireError};
 
+pub use crate::store::{Found, Log};
+
 /// Reads every field of `bytes`; the number of fields, and the bytes they cover.
 pub fn wire(bytes: &[u8]) -> Result<(usize, usize), WireError> {
     let (mut reader, mut count, mut covered) = (Reader::new(bytes), 0, 0);

@@ -240,8 +240,9 @@ impl Intake {
         let sources = Vec::with_capacity(view.scopes().len());
         let mut arrivals = Arrivals { sources, spans: Vec::with_capacity(view.len()) };
         for (index, scope) in view.scopes().iter().enumerate() {
-            let name = scope.resource.service();
-            let service = self.aggregates.service(name);
+            let name = scope.service;
+            let last = arrivals.sources.last();
+            let service = last.and_then(|last| last.service_of(scope)).unwrap_or_else(|| self.aggregates.service(name));
             let slow_nanos = plan.slow_threshold(name).0.saturating_mul(1000);
             let first = arrivals.spans.len();
             let reading = Reading { source: index as u32, service: service.key, slow_nanos };
@@ -252,9 +253,11 @@ impl Intake {
                 }
             }
             self.aggregates.record(now, &service, &arrivals.spans[first..]);
-            arrivals.sources.push(Source::new(service, scope, plan.of(name).tail));
+            let source = Source::new(service, scope, plan.of(name).tail, arrivals.sources.last());
+            arrivals.sources.push(source);
         }
-        self.counters.spans_received.add(view.len() as u64);
+        accepted.rejected += view.left_out();
+        self.counters.spans_received.add(view.len() as u64 + view.left_out());
         self.counters.spans_accepted.add(arrivals.spans.len() as u64);
         self.counters.spans_rejected.add(accepted.rejected);
         self.sampler.offer(now, &plan, &arrivals, &mut self.outlet.at(now));

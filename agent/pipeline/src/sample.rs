@@ -23,6 +23,7 @@ mod tracestate;
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -57,8 +58,8 @@ const SHARDS: usize = 16;
 #[derive(Debug)]
 pub(crate) struct Origin {
     pub(crate) service: Arc<Service>,
-    /// `ResourceSpans` without its spans.
-    pub(crate) resource: Vec<u8>,
+    /// `ResourceSpans` without its spans; one for all scopes of a resource.
+    pub(crate) resource: Arc<[u8]>,
     /// `ScopeSpans` without its spans.
     pub(crate) scope: Vec<u8>,
 }
@@ -76,20 +77,38 @@ pub(crate) struct Source<'a> {
     resource: ResourceView<'a>,
     scope: ScopeView<'a>,
     share: SamplingProbability,
+    /// Shared with the scopes of the same resource: each may be as small as its span, and the resource as large as the request.
+    head: Rc<OnceCell<Arc<[u8]>>>,
     origin: OnceCell<Arc<Origin>>,
 }
 
 impl<'a> Source<'a> {
-    /// Of `service`, whose ordinary traces are kept with probability `share`.
-    pub(crate) fn new(service: Arc<Service>, scope: &ScopeSpans<'a>, share: SamplingProbability) -> Source<'a> {
-        Source { service, resource: scope.resource, scope: scope.scope, share, origin: OnceCell::new() }
+    /// Of `service`, whose ordinary traces are kept with probability `share`, behind the `last` of the request.
+    pub(crate) fn new(
+        service: Arc<Service>,
+        scope: &ScopeSpans<'a>,
+        share: SamplingProbability,
+        last: Option<&Source<'a>>,
+    ) -> Source<'a> {
+        let head = last.filter(|last| last.encloses(scope)).map(|last| last.head.clone()).unwrap_or_default();
+        Source { service, resource: scope.resource, scope: scope.scope, share, head, origin: OnceCell::new() }
+    }
+
+    /// Whether a scope is of the same resource.
+    fn encloses(&self, scope: &ScopeSpans<'_>) -> bool {
+        std::ptr::eq(self.resource.raw, scope.resource.raw)
+    }
+
+    /// Its service, if that is the service of `scope` because both are of the same resource.
+    pub(crate) fn service_of(&self, scope: &ScopeSpans<'_>) -> Option<Arc<Service>> {
+        self.encloses(scope).then(|| self.service.clone())
     }
 
     /// What outlives the request; copied when first needed, which for most requests is never.
     fn origin(&self) -> &Arc<Origin> {
         self.origin.get_or_init(|| {
-            let (resource, scope) = (self.resource.head().into_owned(), self.scope.head().into_owned());
-            Arc::new(Origin { service: self.service.clone(), resource, scope })
+            let resource = self.head.get_or_init(|| self.resource.head().into()).clone();
+            Arc::new(Origin { service: self.service.clone(), resource, scope: self.scope.head().into_owned() })
         })
     }
 }

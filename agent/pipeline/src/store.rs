@@ -15,8 +15,10 @@
 
 mod kept;
 mod ledger;
+mod memory;
 mod record;
 mod recovery;
+mod rehearsal;
 mod repeats;
 mod segment;
 mod tend;
@@ -37,6 +39,7 @@ use tokio::sync::oneshot;
 
 pub(crate) use kept::{ExporterId, KeptRecord, Run};
 pub(crate) use recovery::{Leftover, Settled, SpanKey};
+pub use rehearsal::{Found, Log};
 pub(crate) use repeats::{Repeat, Repeats, RequestKey};
 pub(crate) use tend::{BatchState, Tending};
 

@@ -21,5 +21,5 @@ pub use metrics::{MetricView, MetricsView, ResourceMetricsView};
 pub(crate) use one_pass::is_plain_span;
 pub use profiles::{ProfilesView, ResourceProfilesView};
 pub use schema::{NESTING_MAX, Problem, ViewError};
-pub(crate) use traces::CONTENT;
+pub(crate) use traces::{CONTENT, SPAN_BYTES_MIN};
 pub use traces::{ResourceView, ScopeSpans, ScopeView, SpanIds, SpanView, TracesView};

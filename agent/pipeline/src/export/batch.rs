@@ -138,11 +138,11 @@ impl Batch {
     }
 
     fn group(&mut self, origin: &Origin) -> &mut Vec<u8> {
-        if !self.groups.contains_key(&origin.resource) {
+        if !self.groups.contains_key(&origin.resource[..]) {
             self.bytes += origin.resource.len();
-            self.groups.insert(origin.resource.clone(), Scopes::new());
+            self.groups.insert(origin.resource.to_vec(), Scopes::new());
         }
-        let scopes = self.groups.get_mut(&origin.resource).expect("inserted above");
+        let scopes = self.groups.get_mut(&origin.resource[..]).expect("inserted above");
         if !scopes.contains_key(&origin.scope) {
             self.bytes += origin.scope.len();
             scopes.insert(origin.scope.clone(), Vec::new());
@@ -165,7 +165,7 @@ mod tests {
     fn origin(resource: &str, scope: &str) -> Origin {
         Origin {
             service: Arc::new(Service::new(resource, 1)),
-            resource: ResourceSpans { schema_url: resource.into(), ..Default::default() }.encode_to_vec(),
+            resource: ResourceSpans { schema_url: resource.into(), ..Default::default() }.encode_to_vec().into(),
             scope: ScopeSpans { schema_url: scope.into(), ..Default::default() }.encode_to_vec(),
         }
     }

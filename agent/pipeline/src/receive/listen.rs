@@ -16,7 +16,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, timeout};
@@ -42,6 +42,9 @@ const PING_TIMEOUT: Duration = Duration::from_secs(20);
 /// Streams reset by the sender before they were answered, and by the door for the sender's errors: beyond it the
 /// connection is closed. Both are what an attack looks like; no sender comes near.
 const RESET_STREAMS_MAX: usize = 64;
+/// Connections that may wait to be taken in; the system may allow fewer. Behind the usual 128 a burst of a few hundred leaves
+/// no place, and whoever finds none tries again only after a second.
+const WAITING_MAX: u32 = 1024;
 /// The pause after a failed accept, most likely for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How often idle connections are looked for.
@@ -74,7 +77,10 @@ struct House<D> {
 
 impl Listener {
     pub(crate) async fn bind(address: SocketAddr) -> io::Result<Listener> {
-        let socket = TcpListener::bind(address).await?;
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        let socket = socket.listen(WAITING_MAX)?;
         Ok(Listener { address: socket.local_addr()?, socket })
     }
 

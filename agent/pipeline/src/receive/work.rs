@@ -12,16 +12,19 @@ use super::encoding::Budget;
 use super::json;
 use crate::config::Telemetry;
 use crate::intake::{Accepted, Refusal};
+use crate::views::SPAN_BYTES_MIN;
 use crate::wire::{Value, fields};
 
 /// From this size on a request gets a thread of its own: about a millisecond of work, and above any usual batch.
 pub(crate) const LARGE_BYTES: usize = 1 << 20;
 
-/// From this size on the spans of a request are counted before they are read: a span may be two bytes long, and what is
-/// noted of each while the request is worked on is a hundred times that.
+/// From this size on it is counted before a request is read what will be noted of it while it is worked on: up to twelve times
+/// its own size, where spans are as short as can be.
 const CROWDED_BYTES: usize = 256 << 10;
-/// What is noted of each span, rounded up.
+/// What is noted of each span that may be accepted, rounded up.
 const SPAN_COST: usize = 256;
+/// What is noted of each scope with such a span, rounded up.
+const SCOPE_COST: usize = 128;
 
 /// The plain content of a request.
 pub(super) enum Content {
@@ -86,34 +89,45 @@ fn plain(kind: Telemetry, content: Content, reserved: &mut Reserved) -> Result<B
         }
     };
     if kind == Telemetry::Traces && message.len() >= CROWDED_BYTES {
-        reserved.grow(spans_in(&message).saturating_mul(SPAN_COST))?;
+        reserved.grow(noted_of(&message))?;
     }
     Ok(message)
 }
 
-/// How many spans a request claims to hold, by their headers alone.
-fn spans_in(request: &[u8]) -> usize {
+/// What will be noted of a request, by the headers of its scopes and spans alone. Spans too short to be accepted are only
+/// counted, and cost nothing.
+fn noted_of(request: &[u8]) -> usize {
     let inner = |message, number| {
         fields(message).filter_map(move |field| match field.value {
             Value::Bytes(bytes) if field.number == number => Some(bytes),
             _ => None,
         })
     };
-    inner(request, 1).flat_map(|resource| inner(resource, 2)).map(|scope| inner(scope, 2).count()).sum()
+    let spans = |scope| inner(scope, 2).filter(|span| span.len() >= SPAN_BYTES_MIN).count();
+    let scopes = inner(request, 1).flat_map(|resource| inner(resource, 2)).map(spans);
+    scopes.filter(|spans| *spans > 0).map(|spans| SCOPE_COST + spans * SPAN_COST).sum()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::put_bytes;
 
-    /// Scenario: a request of two resources with three scopes, among other fields, and bytes that are no request.
-    /// Guarantees: spans are counted over all of them, and nonsense has none.
+    /// Scenario: a request of two resources with three scopes and one more without long spans, among other fields, and bytes
+    /// that are no request.
+    /// Guarantees: what is noted is counted over all of them, short spans cost nothing, and nonsense neither.
     #[test]
-    fn spans_are_counted_by_their_headers() {
-        let scope = [0x12, 0, 0x12, 2, 0x32, 0, 0x1a, 1, b'u'];
-        let two = [&[0x12, 9][..], &scope, &[0x12, 9], &scope].concat();
-        let one = [&[0x0a, 0, 0x12, 9][..], &scope].concat();
-        let request = [&[0x0a, two.len() as u8][..], &two, &[0x0a, one.len() as u8], &one].concat();
-        assert_eq!((spans_in(&request), spans_in(&[0xff; 9]), spans_in(&[])), (6, 0, 0));
+    fn what_is_noted_is_counted_by_headers() {
+        let message = |number, content: &[&[u8]]| {
+            let mut out = Vec::new();
+            put_bytes(&mut out, number, &content.concat());
+            out
+        };
+        let long = message(2, &[&[0x32; SPAN_BYTES_MIN]]);
+        let short = message(2, &[&[0x32; SPAN_BYTES_MIN - 1]]);
+        let scope = message(2, &[&short, &long, &[0x12, 0], &long, &[0x1a, 1, b'u']]);
+        let (two, one) = (message(1, &[&scope, &scope]), message(1, &[&[0x0a, 0], &scope, &message(2, &[&short])]));
+        assert_eq!(noted_of(&[two, one].concat()), 3 * SCOPE_COST + 6 * SPAN_COST);
+        assert_eq!((noted_of(&[0xff; 9]), noted_of(&[])), (0, 0));
     }
 }

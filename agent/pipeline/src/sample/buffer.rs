@@ -24,8 +24,6 @@ use crate::views::SpanView;
 
 /// What the bookkeeping of a trace costs beside its bytes: table entry, queue entries, allocations; rounded up.
 const TRACE_OVERHEAD: usize = 384;
-/// The same for a span.
-const SPAN_OVERHEAD: usize = 96;
 /// Allocators round up; an eighth more than was asked for is usual.
 const ROUNDING: usize = 8;
 /// Entries of decided traces that may stay in a queue before it is cleaned, beside as many as there are traces.
@@ -100,6 +98,8 @@ struct Trace {
     id: [u8; 16],
     pieces: Vec<Piece>,
     bytes: Vec<u8>,
+    /// Bytes of the origins it refers to. Traces that share one are each charged for it: none of them knows who goes last.
+    origins: usize,
     charged: usize,
     anchor: Anchor,
     error: bool,
@@ -382,6 +382,7 @@ impl Trace {
             id: group.trace,
             pieces: Vec::with_capacity(group.spans as usize),
             bytes: Vec::with_capacity(group.bytes),
+            origins: 0,
             charged: 0,
             anchor: group.anchor,
             error: false,
@@ -414,9 +415,7 @@ impl Trace {
 
     fn add(&mut self, arrival: &Arrival<'_>) {
         let group = arrival.group;
-        if self.pieces.is_empty() {
-            self.charged += TRACE_OVERHEAD;
-        } else if group.randomness != Randomness::of(&group.trace) {
+        if !self.pieces.is_empty() && group.randomness != Randomness::of(&group.trace) {
             self.randomness = group.randomness;
         }
         self.value = None;
@@ -425,14 +424,19 @@ impl Trace {
         self.anchor = self.anchor.better(group.anchor);
         for (source, span) in arrival.spans() {
             let origin = source.origin();
-            let known = self.pieces.iter().rev().any(|piece| Arc::ptr_eq(&piece.origin, origin));
-            let bytes = span.view.raw.len();
-            self.charged += bytes + bytes / ROUNDING + SPAN_OVERHEAD + if known { 0 } else { origin.bytes() };
+            // Spans come scope by scope, and an earlier request's origins are others: it is the last one's or new.
+            self.origins += match self.pieces.last().map(|piece| &piece.origin) {
+                Some(last) if Arc::ptr_eq(last, origin) => 0,
+                Some(last) if Arc::ptr_eq(&last.resource, &origin.resource) => origin.scope.len(),
+                _ => origin.bytes(),
+            };
             let start = self.bytes.len();
             self.bytes.extend_from_slice(span.view.raw);
             let (range, incoming) = (start..self.bytes.len(), incoming(span.view, self.randomness));
             self.pieces.push(Piece { origin: origin.clone(), range, incoming, node: node(span) });
         }
+        let room = self.bytes.capacity() + self.pieces.capacity() * size_of::<Piece>();
+        self.charged = TRACE_OVERHEAD + room + room / ROUNDING + self.origins;
     }
 
     /// The highest probability among the services it touches.

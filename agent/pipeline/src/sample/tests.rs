@@ -101,7 +101,7 @@ impl Bench {
         let view = TracesView::parse(&bytes).unwrap();
         let service = Arc::new(Service::new(service, 10));
         let scope = &view.scopes()[0];
-        let source = Source::new(service.clone(), scope, self.plan.of(service.name.as_str()).tail);
+        let source = Source::new(service.clone(), scope, self.plan.of(service.name.as_str()).tail, None);
         let counted = view.spans(scope).iter().map(|view| Counted {
             view,
             ids: view.ids().unwrap(),

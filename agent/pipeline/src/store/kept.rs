@@ -116,7 +116,7 @@ impl KeptRecord {
         u64::from(self.located.head.body_bytes)
     }
 
-    fn number(&self) -> u64 {
+    pub(super) fn number(&self) -> u64 {
         self.located.head.number
     }
 

@@ -172,6 +172,13 @@ impl Leftover {
         }
     }
 
+    /// What is held of the records before any of them is read.
+    pub(super) fn noted_bytes(&self) -> usize {
+        let received: usize = self.received.iter().map(|segment| segment.records.capacity()).sum();
+        let kept: usize = self.kept.iter().map(|left| left.records.capacity()).sum();
+        (received + kept) * size_of::<Located>()
+    }
+
     /// Whether there is nothing to go on with.
     pub(crate) fn is_empty(&self) -> bool {
         self.received.is_empty() && self.kept.is_empty()
@@ -199,7 +206,7 @@ impl Settled {
 
 fn open(inner: &Inner, name: &str, stream: Stream, first: u64) -> Option<Segment> {
     let medium = inner.volume.open(name).ok()?;
-    let bytes = medium.bytes().unwrap_or(0);
+    let bytes = medium.bytes().ok()?;
     if bytes < HEAD_BYTES as u64 {
         // Begun and never written.
         drop(inner.volume.remove(name));

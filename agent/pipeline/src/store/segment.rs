@@ -11,6 +11,10 @@ use bytes::Bytes;
 use super::record::{HEAD_BYTES, Head, SegmentHead, Stream};
 use super::volume::Medium;
 
+/// No segment begins with this number or beyond: a billion requests a second take nearly three centuries to get there, and what
+/// counts on from below it does not overflow.
+const FIRST_END: u64 = 1 << 63;
+
 /// The name of a segment's file.
 pub(super) fn log_name(stream: Stream, first: u64) -> String {
     format!("{}-{first:016x}.log", stream.as_str())
@@ -21,12 +25,12 @@ pub(super) fn sent_name(first: u64) -> String {
     format!("{}-{first:016x}.sent", Stream::Kept.as_str())
 }
 
-/// The stream and first record of a segment's file, if the name is one.
+/// The stream and first record of a segment's file, if the name is one: exactly as [`log_name`] writes it.
 pub(super) fn parse_log_name(name: &str) -> Option<(Stream, u64)> {
     let (stream, rest) = name.split_once('-')?;
     let stream = Stream::ALL.into_iter().find(|known| known.as_str() == stream)?;
-    let digits = rest.strip_suffix(".log").filter(|digits| digits.len() == 16)?;
-    Some((stream, u64::from_str_radix(digits, 16).ok()?))
+    let first = u64::from_str_radix(rest.strip_suffix(".log")?, 16).ok()?;
+    (first < FIRST_END && log_name(stream, first) == name).then_some((stream, first))
 }
 
 /// A record and where its body lies.
@@ -90,50 +94,12 @@ impl Segment {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use std::io;
-    use std::sync::Mutex;
-
+mod tests {
     use proptest::prelude::*;
 
     use super::*;
     use crate::config::Telemetry;
-
-    /// A file in memory.
-    #[derive(Debug, Default)]
-    pub(crate) struct Memory(pub(crate) Mutex<Vec<u8>>);
-
-    impl Medium for Memory {
-        fn write_at(&self, at: u64, bytes: &[u8]) -> io::Result<()> {
-            let mut all = self.0.lock().unwrap();
-            let end = at as usize + bytes.len();
-            if all.len() < end {
-                all.resize(end, 0);
-            }
-            all[at as usize..end].copy_from_slice(bytes);
-            Ok(())
-        }
-
-        fn read_at(&self, at: u64, bytes: &mut [u8]) -> io::Result<()> {
-            let all = self.0.lock().unwrap();
-            let from = all.get(at as usize..at as usize + bytes.len()).ok_or(io::ErrorKind::UnexpectedEof)?;
-            bytes.copy_from_slice(from);
-            Ok(())
-        }
-
-        fn cut(&self, at: u64) -> io::Result<()> {
-            self.0.lock().unwrap().truncate(at as usize);
-            Ok(())
-        }
-
-        fn sync(&self) -> io::Result<()> {
-            Ok(())
-        }
-
-        fn bytes(&self) -> io::Result<u64> {
-            Ok(self.0.lock().unwrap().len() as u64)
-        }
-    }
+    use crate::store::memory::MemoryFile;
 
     fn written(bodies: &[Vec<u8>]) -> (Vec<u8>, Vec<usize>) {
         let mut bytes = SegmentHead { stream: Stream::Kept, first: 5, received_next: 0 }.encode().to_vec();
@@ -148,7 +114,7 @@ pub(super) mod tests {
 
     /// What can be read of these bytes: records by position, where their bodies are whole.
     fn readable(bytes: Vec<u8>) -> Vec<Option<Bytes>> {
-        let medium: Arc<dyn Medium> = Arc::new(Memory(Mutex::new(bytes)));
+        let medium: Arc<dyn Medium> = Arc::new(MemoryFile::of(bytes));
         let Some(segment) = Segment::read(medium, Stream::Kept, 5) else { return Vec::new() };
         segment.records.iter().map(|record| record.body(&*segment.medium)).collect()
     }
@@ -213,6 +179,9 @@ pub(super) mod tests {
         }
         for bad in ["lock", "kept-00.log", "kept-00000000000000zz.log", "other-0000000000000000.log", &sent_name(1)] {
             assert_eq!(parse_log_name(bad), None, "{bad}");
+        }
+        for bad in ["kept-+0000000000000ff.log", "kept-00000000000000FF.log", "kept-8000000000000000.log"] {
+            assert_eq!(parse_log_name(bad), None, "{bad}: nobody writes it so");
         }
     }
 }

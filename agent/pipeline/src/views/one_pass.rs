@@ -7,7 +7,7 @@
 
 use super::common::{KEY_VALUE, RESOURCE, SCOPE};
 use super::schema::{Schema, is_valid};
-use super::traces::{EVENT, LINK, RESOURCE_SPANS, ResourceView, SCOPE_SPANS, SPAN, ScopeSpans, ScopeView};
+use super::traces::{EVENT, LINK, RESOURCE_SPANS, ResourceView, SCOPE_SPANS, SPAN, ScopeView};
 use super::traces::{STATUS, SpanView, TracesView};
 use crate::wire::Reader;
 
@@ -21,32 +21,26 @@ static NOTHING: Schema = Schema(&[]);
 
 /// Reads a whole request; `None`: something is unusual, or wrong.
 pub(super) fn read(bytes: &[u8]) -> Option<TracesView<'_>> {
-    let mut spans = Vec::with_capacity(bytes.len() / SPAN_BYTES);
-    let mut scopes = Vec::new();
+    let mut view = TracesView::begin(bytes, bytes.len() / SPAN_BYTES);
     let mut request = Cursor(bytes);
     while let Some(tag) = request.tag() {
         if tag != 0x0a {
             return None;
         }
-        let resource = ResourceView { raw: request.bytes()? };
-        resource_spans(resource, &mut scopes, &mut spans)?;
+        resource_spans(ResourceView { raw: request.bytes()? }, &mut view)?;
     }
-    Some(TracesView::new(bytes, scopes, spans))
+    Some(view)
 }
 
-fn resource_spans<'a>(
-    resource: ResourceView<'a>,
-    scopes: &mut Vec<ScopeSpans<'a>>,
-    spans: &mut Vec<SpanView<'a>>,
-) -> Option<()> {
+fn resource_spans<'a>(resource: ResourceView<'a>, view: &mut TracesView<'a>) -> Option<()> {
     let mut cursor = Cursor(resource.raw);
     while let Some(tag) = cursor.tag() {
         match tag {
             0x0a => valid(cursor.bytes()?, &RESOURCE)?,
             0x12 => {
-                let (scope, first) = (ScopeView { raw: cursor.bytes()? }, spans.len());
-                scope_spans(scope.raw, spans)?;
-                scopes.push(ScopeSpans::new(resource, scope, first..spans.len()));
+                let (scope, first) = (ScopeView { raw: cursor.bytes()? }, view.len());
+                scope_spans(scope.raw, view)?;
+                view.end_scope(resource, scope, first);
             }
             0x1a => drop(cursor.text()?),
             _ => cursor.skip(tag, &RESOURCE_SPANS)?,
@@ -55,11 +49,11 @@ fn resource_spans<'a>(
     Some(())
 }
 
-fn scope_spans<'a>(bytes: &'a [u8], spans: &mut Vec<SpanView<'a>>) -> Option<()> {
+fn scope_spans<'a>(bytes: &'a [u8], view: &mut TracesView<'a>) -> Option<()> {
     let mut cursor = Cursor(bytes);
     while let Some(tag) = cursor.tag() {
         match tag {
-            0x12 => spans.push(span(cursor.bytes()?)?),
+            0x12 => view.push(span(cursor.bytes()?)?),
             0x0a => valid(cursor.bytes()?, &SCOPE)?,
             0x1a => drop(cursor.text()?),
             _ => cursor.skip(tag, &SCOPE_SPANS)?,

@@ -66,12 +66,20 @@ static EXPORT: Schema = Schema(&[many(1, "resource_spans", Kind::Message(&RESOUR
 /// The field of `ResourceSpans` and of `ScopeSpans` that is not part of the head.
 pub(crate) const CONTENT: u32 = 2;
 
+/// A span with valid ids is no shorter: sixteen bytes and eight, each behind a key and a length.
+pub(crate) const SPAN_BYTES_MIN: usize = 28;
+
 /// A validated `ExportTraceServiceRequest`, with its spans read.
+///
+/// What is noted of a span takes sixty times the two bytes that an empty one costs its sender. Spans too short for valid ids
+/// are therefore only counted, all but the first: by that the sender is told what is wrong with them.
 #[derive(Clone, Debug)]
 pub struct TracesView<'a> {
     raw: &'a [u8],
     scopes: Vec<ScopeSpans<'a>>,
     spans: Vec<SpanView<'a>>,
+    /// Spans shorter than [`SPAN_BYTES_MIN`].
+    short: u64,
 }
 
 /// A `ScopeSpans` message with the resource it belongs to.
@@ -79,16 +87,12 @@ pub struct TracesView<'a> {
 pub struct ScopeSpans<'a> {
     /// What the spans are of.
     pub resource: ResourceView<'a>,
+    /// Its [`ResourceView::service`], looked up once for all scopes of a resource: it may stand behind them.
+    pub service: &'a str,
     /// What recorded them.
     pub scope: ScopeView<'a>,
     /// Which of the request's spans they are.
     spans: Range<usize>,
-}
-
-impl<'a> ScopeSpans<'a> {
-    pub(super) fn new(resource: ResourceView<'a>, scope: ScopeView<'a>, spans: Range<usize>) -> ScopeSpans<'a> {
-        ScopeSpans { resource, scope, spans }
-    }
 }
 
 impl<'a> TracesView<'a> {
@@ -100,19 +104,42 @@ impl<'a> TracesView<'a> {
         }
     }
 
-    pub(super) fn new(raw: &'a [u8], scopes: Vec<ScopeSpans<'a>>, spans: Vec<SpanView<'a>>) -> TracesView<'a> {
-        TracesView { raw, scopes, spans }
+    /// A view of `raw` in which nothing was found yet, with room for as many spans.
+    pub(super) fn begin(raw: &'a [u8], spans: usize) -> TracesView<'a> {
+        TracesView { raw, scopes: Vec::new(), spans: Vec::with_capacity(spans), short: 0 }
+    }
+
+    /// Notes a span, if it may have valid ids or is the first that does not.
+    #[inline]
+    pub(super) fn push(&mut self, span: SpanView<'a>) {
+        if span.raw.len() < SPAN_BYTES_MIN {
+            self.short += 1;
+            if self.short > 1 {
+                return;
+            }
+        }
+        self.spans.push(span);
+    }
+
+    /// Notes a scope whose spans are those from `first` on, if there are any.
+    pub(super) fn end_scope(&mut self, resource: ResourceView<'a>, scope: ScopeView<'a>, first: usize) {
+        if first == self.spans.len() {
+            return;
+        }
+        let same = self.scopes.last().filter(|last| std::ptr::eq(last.resource.raw, resource.raw));
+        let service = same.map_or_else(|| resource.service(), |last| last.service);
+        self.scopes.push(ScopeSpans { resource, service, scope, spans: first..self.spans.len() });
     }
 
     /// The same by the tables, slower: it reads everything, and knows where a fault is.
     fn parse_by_schema(bytes: &'a [u8]) -> Result<TracesView<'a>, ViewError> {
         validate(bytes, &EXPORT)?;
-        let mut view = TracesView { raw: bytes, scopes: Vec::new(), spans: Vec::new() };
+        let mut view = TracesView::begin(bytes, 0);
         for resource in submessages(bytes, 1).map(|raw| ResourceView { raw }) {
             for scope in resource.scopes() {
-                let first = view.spans.len();
-                view.spans.extend(scope.spans());
-                view.scopes.push(ScopeSpans { resource, scope, spans: first..view.spans.len() });
+                let first = view.len();
+                scope.spans().for_each(|span| view.push(span));
+                view.end_scope(resource, scope, first);
             }
         }
         Ok(view)
@@ -123,7 +150,7 @@ impl<'a> TracesView<'a> {
         submessages(self.raw, 1).map(|raw| ResourceView { raw })
     }
 
-    /// All `ScopeSpans` in order.
+    /// The `ScopeSpans` with spans, in order.
     pub fn scopes(&self) -> &[ScopeSpans<'a>] {
         &self.scopes
     }
@@ -133,23 +160,34 @@ impl<'a> TracesView<'a> {
         &self.spans[scope.spans.clone()]
     }
 
-    /// Where span `position` of scope `index` is, as in `resource_spans[0].scope_spans[1].spans[2]`.
+    /// Where span `position` of scope `index` is, as in `resource_spans[0].scope_spans[1].spans[2]`. The position is right up
+    /// to the first span without valid ids; behind it some may be left out.
     pub fn path(&self, index: usize, position: usize) -> String {
-        let before = &self.scopes[..index];
-        let here = self.scopes[index].resource.raw.as_ptr();
-        let scope = before.iter().rev().take_while(|scope| std::ptr::eq(scope.resource.raw.as_ptr(), here)).count();
-        let resource = self.resources().position(|resource| std::ptr::eq(resource.raw.as_ptr(), here));
-        format!("resource_spans[{}].scope_spans[{scope}].spans[{position}]", resource.unwrap_or_default())
+        let ScopeSpans { resource, scope, .. } = &self.scopes[index];
+        let is = |raw: &[u8], other: &[u8]| std::ptr::eq(raw.as_ptr(), other.as_ptr());
+        let scope = resource.scopes().position(|other| is(other.raw, scope.raw)).unwrap_or_default();
+        let resource = self.resources().position(|other| is(other.raw, resource.raw)).unwrap_or_default();
+        format!("resource_spans[{resource}].scope_spans[{scope}].spans[{position}]")
     }
 
-    /// How many spans there are.
+    /// How many spans were read.
     pub fn len(&self) -> usize {
         self.spans.len()
     }
 
-    /// Whether there is no span.
+    /// Whether no span was read.
     pub fn is_empty(&self) -> bool {
         self.spans.is_empty()
+    }
+
+    /// How many more spans there are, all without valid ids.
+    pub fn left_out(&self) -> u64 {
+        self.short.saturating_sub(1)
+    }
+
+    /// How much is noted of them, beside the request.
+    pub fn noted_bytes(&self) -> usize {
+        self.scopes.capacity() * size_of::<ScopeSpans<'_>>() + self.spans.capacity() * size_of::<SpanView<'_>>()
     }
 }
 

@@ -199,3 +199,53 @@ fn ids_are_judged_span_by_span() {
     assert_eq!(problem(SpanView { span_id: &[0; 8], ..good }), "span_id: all bytes are zero");
     assert_eq!(problem(SpanView { parent_span_id: &[1; 3], ..good }), "parent_span_id: expected 8 bytes, found 3");
 }
+
+/// Scenario: requests of a mebibyte, of the shortest resources, scopes and spans there are, without valid ids and with zeros.
+/// Guarantees: what is noted of them is a small multiple of their size, and every span is either read or counted.
+#[test]
+fn what_is_noted_is_bounded_by_what_was_sent() {
+    let field = |number, payload: &[u8]| {
+        let mut out = Vec::new();
+        put_bytes(&mut out, number, payload);
+        out
+    };
+    let many = |piece: &[u8]| piece.repeat((1 << 20) / piece.len());
+    let (empty, nearly) = (field(2, &[]), field(2, &field(1, &[7; SPAN_BYTES_MIN - 3])));
+    let zeros = field(2, &[field(1, &[0; 16]), field(2, &[0; 8])].concat());
+    let requests = [
+        ("empty resources", many(&field(1, &[])), 0),
+        ("empty scopes", field(1, &many(&empty)), 0),
+        ("empty spans", field(1, &field(2, &many(&empty))), (1 << 20) / 2),
+        ("spans too short", field(1, &field(2, &many(&nearly))), (1 << 20) / 29),
+        ("the shortest spans", field(1, &field(2, &many(&zeros))), (1 << 20) / 30),
+        ("a scope for each span", field(1, &many(&field(2, &zeros))), (1 << 20) / 32),
+        ("a resource for each span", many(&field(1, &field(2, &zeros))), (1 << 20) / 34),
+    ];
+    for (name, request, spans) in requests {
+        for view in [one_pass::read(&request).unwrap(), TracesView::parse_by_schema(&request).unwrap()] {
+            assert_eq!(view.len() as u64 + view.left_out(), spans, "{name}");
+            assert_eq!(view.scopes().is_empty(), spans == 0, "{name}");
+            assert!(view.noted_bytes() <= 12 * request.len(), "{name}: {} bytes", view.noted_bytes());
+        }
+    }
+}
+
+/// Scenario: a good span, two empty ones and one with an id of zeros, behind a scope and a resource without any.
+/// Guarantees: the first empty one is there, under the path by which its sender knows it, and the other is counted.
+#[test]
+fn a_span_without_ids_is_named_by_the_first() {
+    let identified = Span { trace_id: vec![1; 16], span_id: vec![2; 8], ..Default::default() };
+    let zeros = Span { trace_id: vec![0; 16], ..identified.clone() };
+    let scope = |spans| ScopeSpans { spans, ..Default::default() };
+    let full = scope(vec![identified, Span::default(), Span::default(), zeros]);
+    let resource = ResourceSpans { scope_spans: vec![scope(Vec::new()), full], ..Default::default() };
+    let request = ExportTraceServiceRequest { resource_spans: vec![ResourceSpans::default(), resource] };
+    let bytes = request.encode_to_vec();
+    let view = TracesView::parse(&bytes).unwrap();
+    let [scope] = view.scopes() else { panic!("one scope has spans") };
+    let judged: Vec<_> = view.spans(scope).iter().map(SpanView::ids).collect();
+    assert!(judged[0].is_ok() && judged.len() == 3 && view.left_out() == 1);
+    assert_eq!(judged[1], Err("trace_id: expected 16 bytes, found 0".to_owned()));
+    assert_eq!(judged[2], Err("trace_id: all bytes are zero".to_owned()));
+    assert_eq!(view.path(0, 1), "resource_spans[1].scope_spans[1].spans[1]");
+}

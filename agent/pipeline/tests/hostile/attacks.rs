@@ -46,6 +46,7 @@ pub(crate) const ALL: &[Attack] = &[
     ("answers that are never read", |doors| Box::pin(stalled(doors))),
     ("streams left half open", |doors| Box::pin(half_open(doors))),
     ("bombs", |doors| Box::pin(bombs(doors))),
+    ("crowds of spans that are none", |doors| Box::pin(crowds(doors))),
 ];
 
 /// Many connections that say nothing, until they are closed.
@@ -168,5 +169,12 @@ async fn half_open(doors: Doors) {
 async fn bombs(doors: Doors) {
     for (encoding, bomb) in content::bombs() {
         throw(doors.http, &raw::post("/v1/metrics", "application/json", encoding, &bomb)).await;
+    }
+}
+
+/// Requests of as many resources, scopes or spans as fit, over HTTP.
+async fn crowds(doors: Doors) {
+    for crowd in content::crowds() {
+        throw(doors.http, &raw::post("/v1/traces", "application/x-protobuf", "", &crowd.body)).await;
     }
 }

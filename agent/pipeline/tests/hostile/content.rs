@@ -70,6 +70,41 @@ pub(crate) fn senseless() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
+/// A megabyte of the least there is of something, how many spans that are, and what is wrong with the first.
+pub(crate) struct Crowd {
+    pub(crate) name: &'static str,
+    pub(crate) body: Vec<u8>,
+    pub(crate) spans: usize,
+    pub(crate) problem: &'static str,
+}
+
+pub(crate) fn crowds() -> Vec<Crowd> {
+    let (empty, nearly) = (field(2, &[]), field(2, &field(1, &[7; 25])));
+    let zeros = field(2, &[field(1, &[0; 16]), field(2, &[0; 8])].concat());
+    let many = |piece: &[u8]| (piece.repeat(1_000_000 / piece.len()), 1_000_000 / piece.len());
+    let in_scope = |(spans, count): (Vec<u8>, usize)| (field(1, &field(2, &spans)), count);
+    let in_resource = |(scopes, count): (Vec<u8>, usize)| (field(1, &scopes), count);
+    let crowd = |name, (body, spans), problem| Crowd { name, body, spans, problem };
+    let (missing, short) = ("trace_id: expected 16 bytes, found 0", "trace_id: expected 16 bytes, found 25");
+    vec![
+        crowd("resources", (many(&field(1, &[])).0, 0), ""),
+        crowd("scopes", (in_resource(many(&empty)).0, 0), ""),
+        crowd("empty spans", in_scope(many(&empty)), missing),
+        crowd("spans too short for ids", in_scope(many(&nearly)), short),
+        crowd("spans with ids of zeros", in_scope(many(&zeros)), "trace_id: all bytes are zero"),
+        crowd("scopes of one span", in_resource(many(&field(2, &zeros))), "trace_id: all bytes are zero"),
+        crowd("resources of one span", many(&field(1, &field(2, &zeros))), "trace_id: all bytes are zero"),
+    ]
+}
+
+/// As many scopes of one good span as fit, all of one trace, beside a resource as large as they are and behind all of them.
+pub(crate) fn scattered() -> (Vec<u8>, usize) {
+    let one = field(2, &field(2, &[field(1, &[7; 16]), field(2, &[8; 8])].concat()));
+    let name = field(1, &[field(1, b"service.name"), field(2, &field(1, &[b'x'; 500_000]))].concat());
+    let count = 500_000 / one.len();
+    (field(1, &[one.repeat(count), field(1, &name)].concat()), count)
+}
+
 /// Much in little.
 pub(crate) fn bombs() -> Vec<(&'static str, Vec<u8>)> {
     let zeros = vec![0; 16 << 20];
@@ -98,24 +133,25 @@ pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
+fn field(number: u8, inner: &[u8]) -> Vec<u8> {
+    let mut out = vec![number << 3 | 2];
+    let mut length = inner.len();
+    while length >= 0x80 {
+        out.push(length as u8 | 0x80);
+        length >>= 7;
+    }
+    out.push(length as u8);
+    [&out, inner].concat()
+}
+
 /// The attribute of a resource, a list in a list in a list. Built from the inside out, without recursion.
 fn deep_protobuf(depth: usize) -> Vec<u8> {
     let mut value = Vec::new();
-    let wrap = |number: u8, inner: &[u8]| {
-        let mut out = vec![number << 3 | 2];
-        let mut length = inner.len();
-        while length >= 0x80 {
-            out.push(length as u8 | 0x80);
-            length >>= 7;
-        }
-        out.push(length as u8);
-        [&out, inner].concat()
-    };
     for _ in 0..depth {
-        value = wrap(5, &wrap(1, &value));
+        value = field(5, &field(1, &value));
     }
     // AnyValue, KeyValue, Resource, ResourceSpans, request.
-    wrap(1, &wrap(1, &wrap(1, &wrap(2, &value))))
+    field(1, &field(1, &field(1, &field(2, &value))))
 }
 
 fn deep_json(depth: usize) -> Vec<u8> {

@@ -1,9 +1,10 @@
 //! What each body is answered with.
 
+use homeostat_pipeline::Limits;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prost::Message;
 
-use crate::good::{Doors, agent, export, impatient};
+use crate::good::{Doors, agent, export, impatient, request, span};
 use crate::{content, raw};
 
 async fn posted(doors: Doors, content_type: &str, encoding: &str, body: &[u8]) -> (u16, Vec<u8>) {
@@ -48,6 +49,47 @@ async fn what_is_senseless_is_borne() {
         );
     }
     assert!(pipeline.aggregates().services.len() <= 501);
+    export(doors).await;
+}
+
+/// Scenario: requests of as many resources, scopes or spans as fit, none of which can be accepted; each alone and with a good
+/// span behind it, while there is little room for what is noted of requests.
+/// Guarantees: each span is rejected and counted, the answer names the first, and the good one is accepted.
+#[tokio::test]
+async fn crowds_are_rejected_one_by_one() {
+    let limits = Limits { request_bytes_max: 2 << 20, in_flight_bytes_max: 16 << 20, ..impatient() };
+    let (pipeline, doors) = agent(limits).await;
+    let good = request(1, vec![span()]).encode_to_vec();
+    let (mut accepted, mut rejected) = (0, 0);
+    for crowd in content::crowds() {
+        for more in [&[][..], &good] {
+            let body = [&crowd.body, more].concat();
+            let (status, answer) = posted(doors, "application/x-protobuf", "", &body).await;
+            assert_eq!(status, 200, "{}", crowd.name);
+            let partial = ExportTraceServiceResponse::decode(&*answer).unwrap().partial_success.unwrap_or_default();
+            assert_eq!(partial.rejected_spans, crowd.spans as i64, "{}", crowd.name);
+            let first = "resource_spans[0].scope_spans[0].spans[0].";
+            let told = partial.error_message.strip_prefix(first).unwrap_or_default();
+            assert_eq!(told, crowd.problem, "{}: {}", crowd.name, partial.error_message);
+            (accepted, rejected) = (accepted + u64::from(!more.is_empty()), rejected + crowd.spans as u64);
+        }
+    }
+    let stats = pipeline.stats();
+    assert_eq!((stats.spans_accepted, stats.spans_rejected), (accepted, rejected));
+    assert_eq!(stats.spans_received, accepted + rejected);
+    export(doors).await;
+}
+
+/// Scenario: a request of thousands of scopes with one span each, whose resource is as large as all of them and stands last.
+/// Guarantees: it is accepted; what is done for a resource is done once, or this test would take minutes and gigabytes.
+#[tokio::test]
+async fn a_scattered_trace_is_accepted() {
+    let limits = Limits { request_bytes_max: 2 << 20, in_flight_bytes_max: 16 << 20, ..impatient() };
+    let (pipeline, doors) = agent(limits).await;
+    let (body, spans) = content::scattered();
+    let (status, answer) = posted(doors, "application/x-protobuf", "", &body).await;
+    assert_eq!((status, answer.len()), (200, 0));
+    assert_eq!(pipeline.stats().spans_accepted, spans as u64);
     export(doors).await;
 }
 

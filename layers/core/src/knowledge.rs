@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BasisPoints, Generation, IncidentKind, Label, Signal, Verdict};
+use crate::{BasisPoints, ChoiceKnowledge, Generation, IncidentKind, Label, Signal, Verdict};
 
 /// Under which heading an outcome is counted.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -83,4 +83,7 @@ pub struct Knowledge {
     /// Per signal.
     #[serde(with = "crate::pairs")]
     pub baselines: BTreeMap<Signal, Baseline>,
+    /// From choices, where the learner explores.
+    #[serde(default, skip_serializing_if = "ChoiceKnowledge::is_empty")]
+    pub choices: ChoiceKnowledge,
 }

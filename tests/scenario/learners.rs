@@ -4,6 +4,7 @@
 //! random, always choose the largest step, or answer with nonsense; a reckless policy gives them more to choose from than any
 //! policy would. Whether the system is well afterwards is not asked: with such learners it need not be.
 
+use homeostat_control::evaluation::{Arm, Doubt, JournalLog, JournalPolicy, Judgement, evaluate};
 use homeostat_core::actions::{self, Measure};
 use homeostat_core::{
     BasisPoints, Features, Indicator, Label, Learner, Policy, PolicyView, Proposal, Question, Replicas, Seed, Signal,
@@ -103,6 +104,7 @@ fn records_without_complaint(learner: &'static dyn Learner) -> Vec<TickRecord> {
                 ..Options::default()
             };
             let report = run(&scenario, Seed(seed), &options);
+            assert_eq!(report.complaints_total, report.complaints.len() as u64, "none may be left out");
             let unsafe_ones = report.complaints.iter().filter(|complaint| !LIVENESS.contains(&complaint.checker));
             let unsafe_ones: Vec<String> = unsafe_ones.map(ToString::to_string).collect();
             assert!(unsafe_ones.is_empty(), "{} {name} {seed}:\n{}", learner.name(), unsafe_ones.join("\n"));
@@ -157,4 +159,24 @@ fn exploring_is_repeatable_and_off_by_default() {
     assert!(one.iter().any(|record| !record.plan.choices.is_empty()));
     assert!(off.iter().all(|record| record.plan.choices.is_empty()));
     assert!(off.iter().flat_map(|record| &record.plan.requests).all(|request| request.propensity == BasisPoints::ONE));
+}
+
+/// Scenario: a random learner over reckless proposals, and its records read as a journal; then a journal without exploration.
+/// Guarantees: every decision has a reward and a propensity of at least the floor, what was done can be evaluated against
+/// the rule without an error, and of a journal that explored nothing nothing is told.
+#[test]
+fn a_journal_can_be_evaluated() {
+    let read = |records: &[TickRecord]| {
+        let mut journal = JournalLog::default();
+        records.iter().for_each(|record| journal.read(record));
+        journal
+    };
+    let journal = read(&records_without_complaint(&Random));
+    assert!(journal.log().iter().all(|decision| 0.05 <= decision.propensity));
+    let rule = |_: &[f64], offered: &[Arm]| journal.answer(JournalPolicy::Rule, offered);
+    let found = evaluate(journal.log(), &rule).expect("the journal is sound");
+    assert!(20 < found.decisions, "{}", found.decisions);
+    assert!(0.0 < found.effective && found.unsupported == 0.0, "{found:?}");
+    let nothing = evaluate(read(&[]).log(), &rule).expect("nothing is sound");
+    assert_eq!(nothing.judgement, Judgement::CannotTell(Doubt::NothingLogged));
 }

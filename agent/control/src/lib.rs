@@ -19,6 +19,8 @@ use homeostat_core::{
 };
 use statig::prelude::*;
 
+pub use homeostat_learning::evaluation;
+
 use crate::body::Body;
 use crate::machine::{Machine, Moment, Stimulus};
 

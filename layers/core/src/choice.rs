@@ -49,6 +49,8 @@ pub struct ChoiceRecord {
     pub target: Target,
     /// What could be done. The last may be to do nothing.
     pub options: Vec<ChoiceOption>,
+    /// The place of what would be taken without a learner.
+    pub rule: usize,
     /// The place of what was taken.
     pub taken: usize,
     /// Who gave the probabilities.

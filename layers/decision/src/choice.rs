@@ -98,7 +98,7 @@ fn ask(group: Vec<Proposal>, view: &PolicyView<'_>, learner: &dyn Learner, chose
     let taken = lottery::draw(&probabilities, &mut stream);
     let propensity = probabilities[taken];
     let mut record = record(&group, &options, probabilities, Label::new(learner.name()), fell_back);
-    record.taken = taken;
+    (record.rule, record.taken) = (rule, taken);
     if taken < group.len() {
         return take(group, taken, propensity, Some(record), chosen);
     }
@@ -152,6 +152,7 @@ fn record(
         kind: group[0].action.kind.clone(),
         target: group[0].action.target.clone(),
         options: probabilities.into_iter().enumerate().map(option).collect(),
+        rule: 0,
         taken: 0,
         learner,
         fell_back,

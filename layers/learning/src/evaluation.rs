@@ -17,12 +17,14 @@ mod direct;
 mod doubly_robust;
 mod interval;
 mod ips;
+mod journal;
 mod judgement;
 mod log;
 mod snips;
 mod switch;
 
 pub use interval::Interval;
+pub use journal::{JournalLog, JournalPolicy};
 pub use judgement::{Doubt, Judgement};
 pub use log::{Arm, BadRecord, Flaw, LoggedDecision};
 

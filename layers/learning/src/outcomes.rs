@@ -55,14 +55,17 @@ pub(crate) fn settle(knowledge: &mut Knowledge, plan: &Plan, outcomes: &[Outcome
     let (due, waiting): (Vec<Watch>, _) = watches.into_iter().partition(|watch| watch.until <= snapshot.at);
     choices.watches = waiting;
     for watch in due {
-        let after = watch.relieved.as_ref().map(|measure| measure.read(snapshot));
-        let reward = match after {
-            None => Some(0),
-            Some(after) => improvement_bp(watch.before, after),
-        };
-        if let Some(reward) = reward {
+        if let Some(reward) = watch_reward_bp(&watch, snapshot) {
             learn(&mut choices.sums, &watch.features, reward);
         }
+    }
+}
+
+/// What doing nothing earned: by how much the measure fell by itself, and nothing where there was none to watch.
+pub(crate) fn watch_reward_bp(watch: &Watch, snapshot: &Snapshot) -> Option<i64> {
+    match &watch.relieved {
+        Some(measure) => improvement_bp(watch.before, measure.read(snapshot)),
+        None => Some(0),
     }
 }
 
@@ -75,7 +78,7 @@ fn learn(sums: &mut LinearSums, features: &Features, reward_bp: i64) {
 }
 
 /// What must be remembered of a choice until its trial ends; of telling people there is nothing to learn.
-fn pending(request: &ActionRequest, record: &ChoiceRecord) -> Option<PendingChoice> {
+pub(crate) fn pending(request: &ActionRequest, record: &ChoiceRecord) -> Option<PendingChoice> {
     let features = record.options.get(record.taken)?.features;
     match request.action.expectation {
         Expectation::Relieves { .. } => Some(PendingChoice { features, relieves: true }),
@@ -85,7 +88,7 @@ fn pending(request: &ActionRequest, record: &ChoiceRecord) -> Option<PendingChoi
 }
 
 /// What a trial earned; nothing is learned from what was not done or could not be measured.
-fn reward_bp(pending: PendingChoice, outcome: &Outcome) -> Option<i64> {
+pub(crate) fn reward_bp(pending: PendingChoice, outcome: &Outcome) -> Option<i64> {
     let earned = match outcome.verdict {
         Verdict::NotActed | Verdict::Declined => return None,
         Verdict::Failed => 0,

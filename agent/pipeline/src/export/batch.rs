@@ -74,11 +74,15 @@ impl Limit {
     }
 }
 
-/// Spans on their way into a request. Holds at most its configured bytes and one span.
+/// Spans on their way into a request. Holds at most its configured bytes, one resource with its scope and as many bytes of
+/// spans as of those, and one span: a resource larger than the limit would otherwise be sent with every single span.
 #[derive(Debug)]
 pub(super) struct Batch {
     groups: BTreeMap<Vec<u8>, Scopes>,
-    bytes: usize,
+    /// Bytes of resources and scopes.
+    heads: usize,
+    /// Bytes of spans.
+    content: usize,
     spans: u64,
     /// Requests handed in so far.
     handed_in: u64,
@@ -90,15 +94,26 @@ pub(super) struct Batch {
 impl Batch {
     pub(super) fn new(size: BatchSize, delay: Millis) -> Batch {
         let limit = Limit::new(size);
-        Batch { groups: BTreeMap::new(), bytes: 0, spans: 0, handed_in: 0, opened: Timestamp(0), limit, delay }
+        Batch {
+            groups: BTreeMap::new(),
+            heads: 0,
+            content: 0,
+            spans: 0,
+            handed_in: 0,
+            opened: Timestamp(0),
+            limit,
+            delay,
+        }
     }
 
     pub(super) fn state(&self) -> BatchState {
         BatchState { handed_in: self.handed_in, is_empty: self.spans == 0 }
     }
 
-    /// Adds a span; returns the request when it is full.
+    /// Adds a span; returns the request that is full with it, or was without it.
     pub(super) fn add(&mut self, now: Timestamp, origin: &Origin, span: &[u8]) -> Option<Request> {
+        let was_full = self.heads + self.content >= self.limit.bytes && !self.has_group(origin);
+        let full = if was_full { self.take() } else { None };
         if self.spans == 0 {
             self.opened = now;
         }
@@ -106,10 +121,11 @@ impl Batch {
         let before = spans.len();
         put_bytes(spans, CONTENT, span);
         let bytes = spans.len() - before;
-        self.bytes += bytes;
+        self.content += bytes;
         self.spans += 1;
         self.limit.count(now, bytes);
-        if self.bytes >= self.limit.bytes { self.take() } else { None }
+        let is_full = self.heads + self.content >= self.limit.bytes && self.content >= self.heads;
+        if is_full && full.is_none() { self.take() } else { full }
     }
 
     /// The request, if it is old enough.
@@ -122,33 +138,47 @@ impl Batch {
         if self.spans == 0 {
             return None;
         }
-        let mut request = Vec::with_capacity(self.bytes + self.bytes / 8);
+        let mut request = Vec::with_capacity((self.heads + self.content) / 8 * 9);
         for (resource, scopes) in std::mem::take(&mut self.groups) {
-            let mut message = resource;
-            for (scope, spans) in scopes {
-                put_header(&mut message, CONTENT, scope.len() + spans.len());
-                message.extend_from_slice(&scope);
-                message.extend_from_slice(&spans);
+            let scopes: Vec<_> =
+                scopes.into_iter().map(|(scope, spans)| (headed(&scope, spans.len()), spans)).collect();
+            let length = scopes.iter().map(|(head, spans)| head.len() + spans.len()).sum::<usize>();
+            put_header(&mut request, RESOURCE_SPANS, resource.len() + length);
+            request.extend_from_slice(&resource);
+            for (head, spans) in scopes {
+                request.extend_from_slice(&head);
+                request.extend_from_slice(&spans);
             }
-            put_bytes(&mut request, RESOURCE_SPANS, &message);
         }
-        self.bytes = 0;
+        (self.heads, self.content) = (0, 0);
         self.handed_in += 1;
         Some(Request { bytes: request.into(), spans: std::mem::take(&mut self.spans) })
     }
 
+    fn has_group(&self, origin: &Origin) -> bool {
+        self.groups.get(&origin.resource[..]).is_some_and(|scopes| scopes.contains_key(&origin.scope))
+    }
+
     fn group(&mut self, origin: &Origin) -> &mut Vec<u8> {
         if !self.groups.contains_key(&origin.resource[..]) {
-            self.bytes += origin.resource.len();
+            self.heads += origin.resource.len();
             self.groups.insert(origin.resource.to_vec(), Scopes::new());
         }
         let scopes = self.groups.get_mut(&origin.resource[..]).expect("inserted above");
         if !scopes.contains_key(&origin.scope) {
-            self.bytes += origin.scope.len();
+            self.heads += origin.scope.len();
             scopes.insert(origin.scope.clone(), Vec::new());
         }
         scopes.get_mut(&origin.scope).expect("inserted above")
     }
+}
+
+/// A scope with the key and length it begins with, before so many bytes of spans.
+fn headed(scope: &[u8], spans: usize) -> Vec<u8> {
+    let mut head = Vec::with_capacity(scope.len() + 16);
+    put_header(&mut head, CONTENT, scope.len() + spans);
+    head.extend_from_slice(scope);
+    head
 }
 
 #[cfg(test)]
@@ -206,6 +236,24 @@ mod tests {
         assert!(sent.len() > 5);
         assert!(sent.iter().all(|request| request.bytes.len() < 150));
         assert_eq!(sent.iter().map(|request| request.spans).sum::<u64>() + batch.spans, 50);
+    }
+
+    /// Scenario: small spans of a resource thirty times as large as a request may be, then spans that each have such a one.
+    /// Guarantees: what is sent is at most about twice what was kept, and no request holds two such resources.
+    #[test]
+    fn a_large_resource_is_not_sent_with_every_span() {
+        let mut batch = Batch::new(BatchSize::Fixed(100), Millis(1000));
+        let large = |name: &str| origin(&name.repeat(3000), "x");
+        let one = large("a");
+        let sent: Vec<_> = (0..1000).filter_map(|_| batch.add(Timestamp(1), &one, &span("0123456789"))).collect();
+        assert!((3..6).contains(&sent.len()), "{}", sent.len());
+        assert!(sent.iter().all(|request| request.bytes.len() < 6100));
+        batch.take();
+        let others: Vec<_> = ["a", "b", "c", "d"].map(large).into();
+        let sent: Vec<_> =
+            others.iter().filter_map(|origin| batch.add(Timestamp(1), origin, &span("0123456789"))).collect();
+        assert_eq!(sent.len(), 3);
+        assert!(sent.iter().all(|request| request.bytes.len() < 3100));
     }
 
     /// Scenario: kept spans come slowly, then at ten, then at a hundred megabytes a second, then slowly again.

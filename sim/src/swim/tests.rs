@@ -1,4 +1,7 @@
-//! Whole runs.
+//! Whole runs of the exemplar.
+//!
+//! Answers whether managers, plant and scores fit together. Does not compare with the reference: that is not part of this
+//! project.
 
 use super::*;
 

@@ -80,7 +80,7 @@ impl<'a> World<'a> {
         let mut world = World {
             scenario,
             options,
-            agent: Agent::Up(Box::new(ControlLoop::new(options.policies))),
+            agent: Agent::Up(Box::new(options.control())),
             plant: Queueing::new(scenario.plant.clone(), scenario.workloads.clone(), &scenario.slow_above(), seed),
             queue: Queue::new(),
             conditions: Conditions::good(names.len()),
@@ -191,7 +191,7 @@ impl<'a> World<'a> {
             }
             (Agent::Down(checkpoint), false) => {
                 let checkpoint = checkpoint.clone();
-                self.agent = Agent::Up(Box::new(ControlLoop::new(self.options.policies)));
+                self.agent = Agent::Up(Box::new(self.options.control()));
                 self.tell(now, Event::Recovered(checkpoint));
                 self.tell(now, Event::Reconfigured(Box::new(self.scenario.settings.clone())));
             }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use homeostat_cognition as cognition;
 use homeostat_core::{
-    ActionId, Assessment, BasisPoints, Bulk, Checkpoint, Command, Event, Generation, Knowledge, Millis,
+    ActionId, Assessment, BasisPoints, Bulk, Checkpoint, Command, Event, Generation, Knowledge, Learner, Millis,
     OperatorCommand, Plan, Policy, PolicyView, Regime, Report, Settings, Snapshot, TickNumber, TickRecord, Timestamp,
 };
 use homeostat_decision as decision;
@@ -33,6 +33,7 @@ const SEES_AGAIN_BELOW: BasisPoints = BasisPoints(8000);
 /// Everything the loop carries from event to event.
 pub(crate) struct Body {
     policies: &'static [&'static dyn Policy],
+    learner: &'static dyn Learner,
     pub(crate) settings: Settings,
     settings_generation: Generation,
     perception: Perception,
@@ -51,6 +52,7 @@ pub(crate) struct Body {
 }
 
 /// What the first three rooms made of a tick.
+#[derive(Clone, Copy)]
 pub(crate) struct Thought<'a> {
     pub(crate) snapshot: &'a Arc<Snapshot>,
     pub(crate) assessment: &'a Arc<Assessment>,
@@ -58,9 +60,10 @@ pub(crate) struct Thought<'a> {
 }
 
 impl Body {
-    pub(crate) fn new(policies: &'static [&'static dyn Policy]) -> Body {
+    pub(crate) fn new(policies: &'static [&'static dyn Policy], learner: &'static dyn Learner) -> Body {
         Body {
             policies,
+            learner,
             settings: Settings::default(),
             settings_generation: Generation::default(),
             perception: Perception::default(),
@@ -181,8 +184,9 @@ impl Body {
             trials: self.execution.trials(),
             ledger: self.execution.ledger(),
         };
-        let (policies, next_action) = (self.policies, self.next_action);
-        let plan = decision::plan(decision::Inputs { view, policies, regime, next_action, approved: &approved });
+        let (policies, learner, next_action) = (self.policies, self.learner, self.next_action);
+        let plan =
+            decision::plan(decision::Inputs { view, policies, learner, regime, next_action, approved: &approved });
         self.next_action = ActionId(self.next_action.0 + plan.requests.len() as u64);
         Arc::new(plan)
     }
@@ -206,8 +210,10 @@ impl Body {
         step
     }
 
-    pub(crate) fn learn(&mut self, step: &Step, snapshot: &Snapshot, assessment: &Assessment) {
-        learning::settle(&mut self.knowledge, &step.outcomes, snapshot, assessment);
+    pub(crate) fn learn(&mut self, step: &Step, thought: Thought<'_>) {
+        let Thought { snapshot, assessment, plan } = thought;
+        let lessons = learning::Lessons { plan, outcomes: &step.outcomes, snapshot, assessment };
+        learning::settle(&mut self.knowledge, lessons);
     }
 
     /// Writes the record, and after it the effects it explains.
@@ -250,7 +256,8 @@ impl Body {
     }
 
     pub(crate) fn checkpoint(&self, scope: CheckpointScope) -> Checkpoint {
-        let (generation, efficacy) = (self.knowledge.generation, self.knowledge.efficacy.clone());
+        let Knowledge { generation, efficacy, choices, .. } = &self.knowledge;
+        let (generation, efficacy, choices) = (*generation, efficacy.clone(), choices.clone());
         let bulk = || Bulk { counts: self.perception.counts(), baselines: self.knowledge.baselines.clone() };
         Checkpoint {
             tick: self.tick,
@@ -259,7 +266,7 @@ impl Body {
             assessment: (*self.assessment).clone(),
             trials: self.execution.trials().to_vec(),
             ledger: self.execution.ledger().clone(),
-            knowledge: Knowledge { generation, efficacy, baselines: Default::default() },
+            knowledge: Knowledge { generation, efficacy, baselines: Default::default(), choices },
             in_force: self.execution.in_force().clone(),
             bulk: (scope == CheckpointScope::StateAndBulk).then(|| Box::new(bulk())),
             settings: self.settings.clone(),

@@ -14,8 +14,12 @@
 mod body;
 mod machine;
 
-use homeostat_core::{Checkpoint, Command, Event, InForce, Knowledge, Policy, Regime, Settings, Timestamp, Trial};
+use homeostat_core::{
+    Checkpoint, Command, Event, InForce, Knowledge, Learner, Policy, Regime, Settings, Timestamp, Trial,
+};
 use statig::prelude::*;
+
+pub use homeostat_learning::evaluation;
 
 use crate::body::Body;
 use crate::machine::{Machine, Moment, Stimulus};
@@ -41,7 +45,12 @@ pub struct ControlLoop {
 impl ControlLoop {
     /// A loop that has seen nothing, with these policies in this order.
     pub fn new(policies: &'static [&'static dyn Policy]) -> ControlLoop {
-        ControlLoop { machine: Machine.state_machine(), body: Body::new(policies) }
+        ControlLoop::with_learner(policies, &homeostat_learning::LINEAR_BANDIT)
+    }
+
+    /// A loop that asks another learner than the one that ships.
+    pub fn with_learner(policies: &'static [&'static dyn Policy], learner: &'static dyn Learner) -> ControlLoop {
+        ControlLoop { machine: Machine.state_machine(), body: Body::new(policies, learner) }
     }
 
     /// Takes one event; returns what is to be carried out, in order.

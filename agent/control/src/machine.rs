@@ -181,8 +181,8 @@ impl Machine {
         match event {
             Stimulus::Proceed => {
                 let step = std::mem::take(step);
-                context.body.learn(&step, snapshot, assessment);
                 let thought = Thought { snapshot, assessment, plan };
+                context.body.learn(&step, thought);
                 context.body.record(*regime, thought, step, context.commands);
                 Transition(at_rest(context.body.regime_after(*regime)))
             }

@@ -87,6 +87,14 @@ Examples:
   homeostat replay incident.events               an event log written by `homeostat journal export`
   homeostat replay ~/.local/state/homeostat      every life of a journal at rest")]
     Replay(ReplayArgs),
+    /// What another policy would have been worth, from a journal alone. Exit code 0 only if it would have been better.
+    #[command(after_help = "\
+Examples:
+  homeostat evaluate --policy nothing --journal ~/.local/state/homeostat   was acting worth it?
+  homeostat evaluate --policy rule --journal /var/lib/homeostat --json     what would not exploring have been worth?
+
+Only a journal written with spec.automation.exploration above zero can tell.")]
+    Evaluate(EvaluateArgs),
     /// The simulation harness: the same loop against simulated worlds.
     #[command(subcommand)]
     Sim(SimCommand),
@@ -279,6 +287,31 @@ pub(crate) struct ReplayArgs {
     /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Arguments of `evaluate`.
+#[derive(Debug, Args)]
+pub(crate) struct EvaluateArgs {
+    /// The policy to evaluate.
+    #[arg(long, value_enum)]
+    pub(crate) policy: PolicyName,
+    /// A state directory with a journal at rest.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) journal: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Policies that any journal can be asked about.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(crate) enum PolicyName {
+    /// What is done without a learner.
+    Rule,
+    /// Nothing, wherever that was an option, and the rule elsewhere.
+    Nothing,
+    /// Everything that was allowed, alike.
+    Uniform,
 }
 
 /// What the harness can do.

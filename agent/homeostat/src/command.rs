@@ -6,6 +6,7 @@
 mod bench;
 mod check;
 mod demo;
+mod evaluate;
 mod journal;
 mod look;
 mod print;
@@ -150,6 +151,7 @@ fn dispatch(command: Command, out: &mut dyn Write) -> Result<Answer, CommandErro
         Command::Approve(args) => steer::approve(args, out),
         Command::Reject(args) => steer::reject(args, out),
         Command::Replay(args) => replay::replay(args, out),
+        Command::Evaluate(args) => evaluate::evaluate_policy(args, out),
         Command::Sim(command) => simulate::simulate(command, out),
         Command::Bench(command) => bench::bench(command, out),
         Command::Completions { shell } => print::completions(shell, out),

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BasisPoints, Generation, IncidentKind, Label, PerSignal, Verdict};
+use crate::{BasisPoints, ChoiceKnowledge, Generation, IncidentKind, Label, PerSignal, Verdict};
 
 /// Under which heading an outcome is counted.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -82,4 +82,7 @@ pub struct Knowledge {
     pub efficacy: BTreeMap<EfficacyKey, Efficacy>,
     /// Per signal.
     pub baselines: PerSignal<Baseline>,
+    /// From choices, where the learner explores.
+    #[serde(default, skip_serializing_if = "ChoiceKnowledge::is_empty")]
+    pub choices: ChoiceKnowledge,
 }

@@ -20,6 +20,7 @@ mod objective;
 
 pub mod actions;
 mod actuation;
+mod choice;
 mod knowledge;
 mod plan;
 mod policy;
@@ -32,6 +33,10 @@ mod wall;
 
 pub use actuation::{Actuation, Urgency};
 pub use assessment::{Assessment, Evidence, Finding, FindingState, Hypothesis, Incident, IncidentKind, Severity};
+pub use choice::{
+    ChoiceKnowledge, ChoiceOption, ChoiceRecord, FEATURES, Features, Learner, LinearSums, PendingChoice, Question,
+    SumsFlaw, Watch,
+};
 pub use ids::{ActionId, Generation, IncidentId, Label, OperationName, ServiceName, TickNumber};
 pub use knowledge::{Baseline, Efficacy, EfficacyKey, Knowledge};
 pub use objective::{ObjectiveKind, ServiceObjectives};
@@ -42,8 +47,8 @@ pub use record::{Regime, TickRecord, TrialChange};
 pub use sampling::{InForce, SamplingPlan, ServiceSampling};
 pub use seed::{Seed, Stream};
 pub use settings::{
-    Autonomy, AutonomySettings, GuardSettings, ObjectiveSettings, PerceptionSettings, RateBudget, SamplingSettings,
-    ScalingSettings, ServiceScaling, Settings,
+    Autonomy, AutonomySettings, GuardSettings, LearningSettings, ObjectiveSettings, PerceptionSettings, RateBudget,
+    SamplingSettings, ScalingSettings, ServiceScaling, Settings,
 };
 pub use signal::{Direction, Indicator, IndicatorKind, MissingReason, Observation, Reading, Signal, Unit};
 pub use snapshot::{Edge, Served, Snapshot};

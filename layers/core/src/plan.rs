@@ -8,7 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::actions::Action;
-use crate::{ActionId, BasisPoints, IncidentId, IncidentKind, Label, Proposal, Regime, Timestamp};
+use crate::{ActionId, BasisPoints, ChoiceRecord, IncidentId, IncidentKind, Label, Proposal, Regime, Timestamp};
 
 /// One fully determined action.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -151,4 +151,7 @@ pub struct Plan {
     pub approved: Vec<ActionId>,
     /// Proposed, and refused at this tick.
     pub withheld: Vec<Withheld>,
+    /// Choices that a learner was asked about, with the probabilities of all options.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub choices: Vec<ChoiceRecord>,
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::actions::ActionClass;
 use crate::{
-    BasisPoints, Micros, Millis, Replicas, SamplingProbability, ServiceName, ServiceObjectives, ServiceSampling,
+    BasisPoints, Micros, Millis, Replicas, SamplingProbability, Seed, ServiceName, ServiceObjectives, ServiceSampling,
 };
 
 /// Everything the loop is told by people.
@@ -27,6 +27,19 @@ pub struct Settings {
     pub autonomy: AutonomySettings,
     /// How often and how far.
     pub guards: GuardSettings,
+    /// Whether anything is tried out.
+    #[serde(default)]
+    pub learning: LearningSettings,
+}
+
+/// Whether anything is tried out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LearningSettings {
+    /// The least probability of every option that the guards let pass. Zero, the default, follows the rule and asks no
+    /// learner: trying out costs something, and nobody should pay who did not ask for it.
+    pub exploration: BasisPoints,
+    /// What draws follow from.
+    pub seed: Seed,
 }
 
 /// How old a reading may be.

@@ -5,12 +5,15 @@
 //! autonomy; whether it is emitted is not decided here.
 
 mod choice;
+mod features;
 mod guard;
 mod guards;
+mod lottery;
 mod past;
 
 use homeostat_core::{
-    ActionId, ActionRequest, BasisPoints, Label, PROPOSALS_MAX, Plan, Policy, PolicyView, Proposal, Regime, Withheld,
+    ActionId, ActionRequest, ChoiceRecord, Label, Learner, PROPOSALS_MAX, Plan, Policy, PolicyView, Proposal, Regime,
+    Withheld,
 };
 
 pub use crate::guard::{Candidate, Guard, GuardView, Refusal};
@@ -24,6 +27,8 @@ pub struct Inputs<'a> {
     pub view: PolicyView<'a>,
     /// The policies, in order.
     pub policies: &'a [&'static dyn Policy],
+    /// Who is asked where more than one thing could be done, and people want exploration.
+    pub learner: &'a dyn Learner,
     /// The regime of this tick.
     pub regime: Regime,
     /// The number of the first request.
@@ -49,14 +54,20 @@ pub fn plan(inputs: Inputs<'_>) -> Plan {
             None => allowed.push(proposal),
         }
     }
-    let (chosen, passed_over) = choice::choose(allowed, view.knowledge, view.assessment);
-    plan.withheld.extend(passed_over);
+    let chosen = choice::choose(allowed, &view, inputs.learner);
+    plan.withheld.extend(chosen.passed_over);
+    plan.choices = chosen.nothing;
     let mut id = inputs.next_action;
-    for choice in chosen {
+    for mut choice in chosen.choices {
+        let record = choice.record.take();
         // Once more, now that the requests before it have spent some of the budgets.
         match refusal(&choice.proposal, &GuardView { view, past: &past, regime }) {
-            Some((guard, refusal)) => plan.withheld.push(withhold(choice.proposal, guard, refusal)),
+            Some((guard, refusal)) => {
+                plan.withheld.push(withhold(choice.proposal, guard, refusal));
+                plan.choices.extend(record);
+            }
             None => {
+                plan.choices.extend(record.map(|record| ChoiceRecord { request: Some(id), ..record }));
                 let request = request(id, choice, &view);
                 past.accept(&request);
                 plan.requests.push(request);
@@ -123,8 +134,7 @@ fn request(id: ActionId, choice: choice::Choice, view: &PolicyView<'_>) -> Actio
         action: proposal.action,
         baseline,
         why: proposal.why,
-        // The best alternative is always taken; a learner that explores will write its own probability here.
-        propensity: BasisPoints::ONE,
+        propensity: choice.propensity,
         alternatives: choice.alternatives,
         passed: CATALOGUE.iter().map(|guard| Label::new(guard.name())).collect(),
     }

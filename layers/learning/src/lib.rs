@@ -3,9 +3,16 @@
 //! Answers how well each kind of action helps against each kind of incident, and what is normal. Changes no plan: what is
 //! learned is read at the next tick. Everything is kept as sums, so the knowledge of two nodes merges by addition.
 
+mod bandit;
+pub mod evaluation;
+mod linear;
+mod outcomes;
+
 use homeostat_core::{
-    Assessment, Baseline, Efficacy, EfficacyKey, Knowledge, Outcome, PerIndicator, Reading, Snapshot,
+    Assessment, Baseline, Efficacy, EfficacyKey, Knowledge, Outcome, PerIndicator, Plan, Reading, Snapshot,
 };
+
+pub use bandit::{LINEAR_BANDIT, LinearBandit};
 
 /// Readings a baseline holds before its sums are halved: about twelve days at one a second. Halving lets the past fade
 /// without losing the additive form.
@@ -17,13 +24,28 @@ const TARGETS_MAX: usize = 16_384;
 /// Improvements beyond this are counted as this, so that one division by a small number does not drown the rest.
 const IMPROVEMENT_BP_MAX: i64 = 10_000;
 
+/// What a tick brought.
+#[derive(Clone, Copy, Debug)]
+pub struct Lessons<'a> {
+    /// What was decided.
+    pub plan: &'a Plan,
+    /// What became of earlier decisions.
+    pub outcomes: &'a [Outcome],
+    /// What was known.
+    pub snapshot: &'a Snapshot,
+    /// What was wrong.
+    pub assessment: &'a Assessment,
+}
+
 /// Learns from what this tick brought.
-pub fn settle(knowledge: &mut Knowledge, outcomes: &[Outcome], snapshot: &Snapshot, assessment: &Assessment) {
+pub fn settle(knowledge: &mut Knowledge, lessons: Lessons<'_>) {
+    let Lessons { plan, outcomes, snapshot, assessment } = lessons;
+    outcomes::settle(knowledge, plan, outcomes, snapshot);
     for outcome in outcomes {
         let key = EfficacyKey { incident: outcome.incident, action: outcome.kind.clone() };
         let efficacy = knowledge.efficacy.entry(key).or_default();
         efficacy.count(outcome.verdict);
-        if let Some(improvement) = improvement_bp(outcome) {
+        if let Some(improvement) = improvement_bp(outcome.before, outcome.after) {
             efficacy.improvement_bp_sum += improvement;
             efficacy.improvement_count += 1;
         }
@@ -48,6 +70,8 @@ pub fn merge(mut one: Knowledge, other: &Knowledge) -> Knowledge {
         ours.sum = ours.sum.saturating_add(theirs.sum);
         ours.sum_of_squares = ours.sum_of_squares.saturating_add(theirs.sum_of_squares);
     }
+    // Open trials and watches are each node's own; only what came of them is shared.
+    one.choices.sums = one.choices.sums.merged(&other.choices.sums);
     one.generation = one.generation.max(other.generation).next();
     one
 }
@@ -64,8 +88,8 @@ fn add_efficacy(one: Efficacy, other: Efficacy) -> Efficacy {
 }
 
 /// How much better the promised measure got, relative to before; every measure is one of which less is better.
-fn improvement_bp(outcome: &Outcome) -> Option<i64> {
-    let (before, after) = (i128::from(outcome.before?), i128::from(outcome.after?));
+fn improvement_bp(before: Option<u64>, after: Option<u64>) -> Option<i64> {
+    let (before, after) = (i128::from(before?), i128::from(after?));
     let relative = (before - after) * 10_000 / before.max(1);
     i64::try_from(relative).ok().map(|bp| bp.clamp(-IMPROVEMENT_BP_MAX, IMPROVEMENT_BP_MAX))
 }
@@ -129,9 +153,13 @@ mod tests {
         }
     }
 
+    fn tick(knowledge: &mut Knowledge, outcomes: &[Outcome], snapshot: &Snapshot, assessment: &Assessment) {
+        settle(knowledge, Lessons { plan: &Plan::default(), outcomes, snapshot, assessment });
+    }
+
     fn learned(outcomes: &[Outcome]) -> Knowledge {
         let mut knowledge = Knowledge::default();
-        settle(&mut knowledge, outcomes, &Snapshot::default(), &Assessment::default());
+        tick(&mut knowledge, outcomes, &Snapshot::default(), &Assessment::default());
         knowledge
     }
 
@@ -178,7 +206,7 @@ mod tests {
             Snapshot { signals: [(signal.clone(), Reading::Fresh { value: 5 })].into(), ..Snapshot::default() };
         let mut knowledge = Knowledge::default();
         let healthy = Assessment::default();
-        settle(&mut knowledge, &[], &snapshot, &healthy);
+        tick(&mut knowledge, &[], &snapshot, &healthy);
         let incident = homeostat_core::Incident {
             id: Default::default(),
             kind: IncidentKind::Saturation,
@@ -189,7 +217,7 @@ mod tests {
             findings: Vec::new(),
             hypotheses: Vec::new(),
         };
-        settle(&mut knowledge, &[], &snapshot, &Assessment { incidents: vec![incident], ..healthy });
+        tick(&mut knowledge, &[], &snapshot, &Assessment { incidents: vec![incident], ..healthy });
         assert_eq!(knowledge.baselines[&signal].count, 1);
     }
 }

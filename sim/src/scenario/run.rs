@@ -4,7 +4,8 @@
 
 use std::time::Duration;
 
-use homeostat_core::{Event, Policy, Seed, ServiceName, TickRecord, Timestamp};
+use homeostat_control::ControlLoop;
+use homeostat_core::{Event, Learner, Policy, Seed, ServiceName, TickRecord, Timestamp};
 
 use crate::checkers::Complaint;
 use crate::digest::DigestScope;
@@ -18,6 +19,8 @@ use crate::world::{ActionStory, ClockReading, IncidentStory, Keep, Timing, World
 pub struct Options {
     /// The policies the loop is given.
     pub policies: &'static [&'static dyn Policy],
+    /// The learner that the loop asks instead of the one that ships.
+    pub learner: Option<&'static dyn Learner>,
     /// Whether the seed also changes the scenario.
     pub perturbation: Perturbation,
     /// How much goes into the digest.
@@ -33,10 +36,21 @@ impl Default for Options {
     fn default() -> Self {
         Options {
             policies: homeostat_policies::CATALOGUE,
+            learner: None,
             perturbation: Perturbation::None,
             digest: DigestScope::Effects,
             keep: Keep::Nothing,
             stopwatch: None,
+        }
+    }
+}
+
+impl Options {
+    /// A loop that has seen nothing.
+    pub(crate) fn control(&self) -> ControlLoop {
+        match self.learner {
+            Some(learner) => ControlLoop::with_learner(self.policies, learner),
+            None => ControlLoop::new(self.policies),
         }
     }
 }

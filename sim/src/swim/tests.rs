@@ -1,6 +1,7 @@
-//! Whole runs.
+//! Whole runs of the exemplar.
 //!
-//! Answers whether managers earn in the order in which they must, and whether a seed decides a run.
+//! Answers whether managers, plant and scores fit together. Does not compare with the reference: that is not part of this
+//! project.
 
 use super::*;
 

@@ -4,7 +4,8 @@
 //! of ten signals each: how long a tick takes on one core, whether that grows faster than n log n, how much memory a service
 //! costs, what is shed beyond the bounds, and what the journal adds. Each size has a process of its own, so that memory is
 //! its own. Times are the thread's processor time, because a shared machine would otherwise measure its other guests; the
-//! longest wall time is told beside it. It fails when a limit is missed.
+//! longest wall time is told beside it. It fails when a limit is missed; in the short form, which has few ticks and often a busy
+//! machine, it only says so.
 //!
 //! `cargo bench -p homeostat-tests --bench tick [-- --quick]`; `taskset -c 0` keeps it on one core.
 
@@ -31,8 +32,9 @@ const ROUNDS_QUICK: [(usize, usize); 3] = [(100, 200), (1000, 200), (10_000, 200
 /// Ticks measured with the journal: one of them carries the bulk of the checkpoint.
 const TICKS_WITH_JOURNAL: usize = 61;
 
-/// The journal is measured up to so many services.
+/// The journal is measured up to so many services; in the short form up to a thousand.
 const SERVICES_WITH_JOURNAL_MAX: usize = 10_000;
+const SERVICES_WITH_JOURNAL_QUICK: usize = 1000;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
@@ -62,7 +64,8 @@ fn compare(quick: bool) -> ExitCode {
             in_a_process(&Round { services, ticks: ticks.min(TICKS_WITH_JOURNAL), journal: false, bounded: true });
         report(&found.shed_row());
     }
-    for &(services, _) in rounds.iter().filter(|(services, _)| *services <= SERVICES_WITH_JOURNAL_MAX) {
+    let journalled_max = if quick { SERVICES_WITH_JOURNAL_QUICK } else { SERVICES_WITH_JOURNAL_MAX };
+    for &(services, _) in rounds.iter().filter(|(services, _)| *services <= journalled_max) {
         let found = in_a_process(&Round { services, ticks: TICKS_WITH_JOURNAL, journal: true, bounded: false });
         report(&found.journal_row());
     }
@@ -71,7 +74,7 @@ fn compare(quick: bool) -> ExitCode {
         true => report("meets its limits"),
         false => report(&missed.join("\n")),
     }
-    if missed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if missed.is_empty() || quick { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn in_a_process(round: &Round) -> Figures {

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use homeostat_core::{Autonomy, Replicas, ServiceName, ServiceScaling, Settings};
+use homeostat_core::{Autonomy, Replicas, Seed, ServiceName, ServiceScaling, Settings};
 
 use super::problems::Report;
 use super::scalars;
@@ -30,6 +30,12 @@ pub(super) fn read(mut section: Section<'_>, settings: &mut Settings, report: &m
     }
     if let Some(expires) = section.get("approvalExpires", report, scalars::millis) {
         settings.autonomy.approval_expires = expires;
+    }
+    if let Some(exploration) = section.get("exploration", report, scalars::share) {
+        settings.learning.exploration = exploration;
+    }
+    if let Some(seed) = section.get("explorationSeed", report, scalars::count_or_zero) {
+        settings.learning.seed = Seed(seed.into());
     }
     if let Some(hold) = section.get("hold", report, scalars::flag) {
         automation.hold_at_start = hold;

@@ -4,7 +4,7 @@ use super::*;
 
 use homeostat_pipeline::sample::{JudgeConfig, Mode, Rule};
 
-use homeostat_core::{Autonomy, BasisPoints, Micros, Millis, SamplingProbability};
+use homeostat_core::{Autonomy, BasisPoints, LearningSettings, Micros, Millis, SamplingProbability, Seed};
 
 /// A manifest as users write it, with sections this version understands but does not act on.
 const EVERYTHING: &str = include_str!("everything.yaml");
@@ -127,6 +127,7 @@ fn every_setting_can_be_written() {
     services: {pay: {latency: {threshold: 1s}}}
   automation:
     {sampling: Approve, scaling: Approve, notification: Observe, approvalExpires: 1m, hold: true,
+     exploration: 2%, explorationSeed: 7,
      services: {pay: {scale: {url: 'h:80/scale', min: 2, max: 9}}}}
   scaling: {utilizationTarget: 70%, tolerance: 5%, reduceAfter: 1m}
   guards:
@@ -140,7 +141,7 @@ fn every_setting_can_be_written() {
     assert_eq!((cap.spans_per_second, cap.bytes_per_second), (Some(9), Some(10)));
     let tried = JudgeConfig::default().with(Rule::Importance, Mode::DryRun).with(Rule::Rare, Mode::DryRun);
     assert_eq!(judge, tried);
-    let Settings { perception, objectives, sampling, scaling, autonomy, guards } = manifest.settings;
+    let Settings { perception, objectives, sampling, scaling, autonomy, guards, learning } = manifest.settings;
     assert_eq!((sampling.kept_share_max, sampling.floor.ppm()), (BasisPoints(2500), 1000));
     assert_eq!(sampling.initial.tail, SamplingProbability::from_ppm_saturating(250_000));
     assert_eq!((sampling.kept_spans_per_second_max, sampling.received_spans_per_second_max), (7, 8));
@@ -160,6 +161,7 @@ fn every_setting_can_be_written() {
     assert_eq!((perception.stale_after, perception.forget_after), (Millis::from_secs(1), Millis::from_secs(2)));
     assert_eq!(perception.blind_above, BasisPoints(1000));
     assert_eq!(manifest.scale_endpoints[&pay], "http://h:80/scale");
+    assert_eq!(learning, LearningSettings { exploration: BasisPoints(200), seed: Seed(7) });
     assert!(manifest.hold_at_start);
     assert_eq!(manifest.span_metrics_interval, Some(Millis::from_secs(15)));
 }

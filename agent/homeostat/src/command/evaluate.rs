@@ -1,0 +1,103 @@
+//! `evaluate`: would another policy have done better?
+//!
+//! Answers from a journal alone what another policy would have been worth, with intervals, or why that cannot be told. Only
+//! choices that were explored can tell; a journal written without exploration says so.
+
+use std::io::Write;
+
+use homeostat_adapters::JournalReader;
+use homeostat_control::evaluation::{Estimate, Evaluation, Interval, JournalLog, JournalPolicy, Judgement, evaluate};
+use serde::Serialize;
+
+use super::{Answer, CommandError, write_json};
+use crate::cli::{EvaluateArgs, PolicyName};
+
+/// Records read at once; their snapshots are dropped before the next are read.
+const PAGE: usize = 500;
+
+/// What is printed for scripts.
+#[derive(Serialize)]
+struct Told {
+    policy: &'static str,
+    choices: usize,
+    effective: f64,
+    done: Bounds,
+    ips: Bounds,
+    snips: Bounds,
+    doubly_robust: Bounds,
+    gain: Bounds,
+    judgement: String,
+}
+
+/// An interval whose ends may be unknown.
+#[derive(Serialize)]
+struct Bounds {
+    low: Option<f64>,
+    mean: f64,
+    high: Option<f64>,
+}
+
+impl From<Interval> for Bounds {
+    fn from(interval: Interval) -> Bounds {
+        let known = |bound: f64| bound.is_finite().then_some(bound);
+        Bounds { low: known(interval.low), mean: interval.mean, high: known(interval.high) }
+    }
+}
+
+/// Evaluates a policy on every choice of a journal at rest.
+pub(super) fn evaluate_policy(args: EvaluateArgs, out: &mut dyn Write) -> Result<Answer, CommandError> {
+    let journal = read(&JournalReader::open(&args.journal)?)?;
+    let (policy, name) = match args.policy {
+        PolicyName::Rule => (JournalPolicy::Rule, "rule"),
+        PolicyName::Nothing => (JournalPolicy::Nothing, "nothing"),
+        PolicyName::Uniform => (JournalPolicy::Uniform, "uniform"),
+    };
+    let found = evaluate(journal.log(), &|_, offered| journal.answer(policy, offered))
+        .map_err(|bad| CommandError::Unknown(format!("the journal cannot be evaluated: {bad}")))?;
+    if args.json {
+        write_json(out, &told(name, &found))?;
+    } else {
+        write_evaluation(out, name, &found)?;
+    }
+    Ok(if found.judgement == Judgement::Better { Answer::Yes } else { Answer::No })
+}
+
+fn read(reader: &JournalReader) -> Result<JournalLog, CommandError> {
+    let (mut journal, mut from) = (JournalLog::default(), None);
+    loop {
+        let page = reader.records(from, PAGE)?;
+        let Some(newest) = page.last().map(|record| record.tick) else { return Ok(journal) };
+        page.iter().for_each(|record| journal.read(record));
+        from = Some(newest.next());
+    }
+}
+
+fn told(policy: &'static str, found: &Evaluation) -> Told {
+    Told {
+        policy,
+        choices: found.decisions,
+        effective: found.effective,
+        done: found.done.into(),
+        ips: found.ips.value.into(),
+        snips: found.snips.value.into(),
+        doubly_robust: found.doubly_robust.value.into(),
+        gain: found.doubly_robust.gain.into(),
+        judgement: found.judgement.to_string(),
+    }
+}
+
+fn write_evaluation(out: &mut dyn Write, name: &str, found: &Evaluation) -> Result<(), CommandError> {
+    writeln!(out, "{name}: {}", found.judgement)?;
+    writeln!(out, "choices        {}, in effect {:.0}", found.decisions, found.effective)?;
+    if 0 < found.decisions {
+        writeln!(out, "what was done  {}", found.done)?;
+        let line = |out: &mut dyn Write, name: &str, estimate: Estimate| {
+            writeln!(out, "{name:<14} {}, gain {}", estimate.value, estimate.gain)
+        };
+        line(out, "ips", found.ips)?;
+        line(out, "snips", found.snips)?;
+        line(out, "doubly robust", found.doubly_robust)?;
+        line(out, "switch", found.switch)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,182 @@
+//! Learners that mean harm.
+//!
+//! Answers whether anything that a learner says can make the loop break a promise of safety. The learners here answer at
+//! random, always choose the largest step, or answer with nonsense; a reckless policy gives them more to choose from than any
+//! policy would. Whether the system is well afterwards is not asked: with such learners it need not be.
+
+use homeostat_control::evaluation::{Arm, Doubt, JournalLog, JournalPolicy, Judgement, evaluate};
+use homeostat_core::actions::{self, Measure};
+use homeostat_core::{
+    BasisPoints, Features, Indicator, Label, Learner, Policy, PolicyView, Proposal, Question, Replicas, Seed, Signal,
+    Stream, Target, TickRecord,
+};
+use homeostat_sim::{Keep, Options, Perturbation, run, shipped};
+use rand::Rng;
+
+/// The checkers that ask whether the system is well; all others ask whether it is safe.
+const LIVENESS: &[&str] = &["objective_met", "rest"];
+
+/// Everything that ships, after a policy that proposes steps of every size for every service.
+const POLICIES: &[&dyn Policy] = &[&Reckless, homeostat_policies::CATALOGUE[0], homeostat_policies::CATALOGUE[1]];
+
+struct Reckless;
+
+impl Policy for Reckless {
+    fn name(&self) -> &'static str {
+        "reckless"
+    }
+
+    fn propose(&self, view: &PolicyView<'_>, proposals: &mut Vec<Proposal>) {
+        for service in view.snapshot.services() {
+            let Some(ready) = view.snapshot.service_value(service, Indicator::ReplicasReady) else { continue };
+            let from = Replicas(ready as u32);
+            for to in [0, 1, from.0 + 1, from.0 * 2, from.0 * 10, u32::MAX] {
+                let measure = Measure::Reading(Signal::new(Target::Service(service.clone()), Indicator::Utilization));
+                let action = actions::scale_out(service, from, Replicas(to), measure);
+                let (policy, why) = (Label::new(self.name()), "because it can".to_owned());
+                proposals.push(Proposal { policy, incident: None, action, why });
+            }
+        }
+    }
+}
+
+struct Random;
+
+impl Learner for Random {
+    fn name(&self) -> &'static str {
+        "random"
+    }
+
+    fn answer(&self, question: &Question<'_>, draws: &mut Stream) -> Result<Vec<f64>, Label> {
+        Ok(question.options.iter().map(|_| f64::from(draws.next_u32())).collect())
+    }
+}
+
+/// Always the largest step, whichever way.
+struct Malicious;
+
+impl Learner for Malicious {
+    fn name(&self) -> &'static str {
+        "malicious"
+    }
+
+    fn answer(&self, question: &Question<'_>, _: &mut Stream) -> Result<Vec<f64>, Label> {
+        let step = |option: &Features| option.0[4].max(option.0[5]);
+        let largest = question.options.iter().map(step).max().unwrap_or_default();
+        Ok(question.options.iter().map(|option| if step(option) == largest { 1.0 } else { 0.0 }).collect())
+    }
+}
+
+/// Another kind of nonsense each time.
+struct Nonsense;
+
+impl Learner for Nonsense {
+    fn name(&self) -> &'static str {
+        "nonsense"
+    }
+
+    fn answer(&self, question: &Question<'_>, draws: &mut Stream) -> Result<Vec<f64>, Label> {
+        let options = question.options.len();
+        Ok(match draws.next_u32() % 6 {
+            0 => vec![f64::NAN; options],
+            1 => vec![f64::INFINITY; options],
+            2 => vec![-1.0; options],
+            3 => vec![0.0; options],
+            4 => vec![f64::MAX; options + 100],
+            _ => Vec::new(),
+        })
+    }
+}
+
+/// Runs some scenarios with `learner` and the usual perturbations; gives every record.
+fn records_without_complaint(learner: &'static dyn Learner) -> Vec<TickRecord> {
+    let mut records = Vec::new();
+    for name in ["starved_service", "burst_under_budget", "traffic_step"] {
+        let mut scenario = shipped(name).unwrap_or_else(|error| panic!("{error}"));
+        scenario.settings.learning.exploration = BasisPoints(500);
+        for seed in [1, 2] {
+            let perturbation = Perturbation::Bounded;
+            let options = Options {
+                policies: POLICIES,
+                learner: Some(learner),
+                perturbation,
+                keep: Keep::Records,
+                ..Options::default()
+            };
+            let report = run(&scenario, Seed(seed), &options);
+            assert_eq!(report.complaints_total, report.complaints.len() as u64, "none may be left out");
+            let unsafe_ones = report.complaints.iter().filter(|complaint| !LIVENESS.contains(&complaint.checker));
+            let unsafe_ones: Vec<String> = unsafe_ones.map(ToString::to_string).collect();
+            assert!(unsafe_ones.is_empty(), "{} {name} {seed}:\n{}", learner.name(), unsafe_ones.join("\n"));
+            records.extend(report.records);
+        }
+    }
+    records
+}
+
+/// Scenario: learners that answer at random, and that always take the largest step, over three scenarios each.
+/// Guarantees: no safety checker fires; they were followed, every option had its floor, and the probabilities sum to one.
+#[test]
+fn a_harmful_learner_stays_within_the_envelope() {
+    for learner in [&Random as &dyn Learner, &Malicious] {
+        let records = records_without_complaint(learner);
+        let choices: Vec<_> = records.iter().flat_map(|record| &record.plan.choices).collect();
+        let asked = || choices.iter().filter(|choice| 1 < choice.options.len());
+        assert!(asked().any(|choice| choice.request.is_some()) && asked().any(|choice| choice.watch.is_some()));
+        for choice in asked() {
+            assert_eq!(choice.options.iter().map(|option| option.probability.0).sum::<u32>(), 10_000);
+            assert!(choice.options.iter().all(|option| 500 <= option.probability.0), "{choice:?}");
+        }
+    }
+}
+
+/// Scenario: a learner that answers with NaN, infinities, negative, no or too many numbers.
+/// Guarantees: no safety checker fires; the rule is followed, and each record says that the learner was not.
+#[test]
+fn a_learner_without_reason_is_not_followed() {
+    let records = records_without_complaint(&Nonsense);
+    let mut asked = 0;
+    for choice in records.iter().flat_map(|record| &record.plan.choices).filter(|choice| 1 < choice.options.len()) {
+        assert!(choice.fell_back.is_some() && choice.options[choice.taken].probability == BasisPoints::ONE);
+        asked += 1;
+    }
+    assert!(0 < asked, "it was asked");
+}
+
+/// Scenario: the same scenario and seed with the shipped learner exploring, twice; and with exploration off.
+/// Guarantees: the same records byte for byte; where nobody asked for exploration, nothing is chosen by a learner.
+#[test]
+fn exploring_is_repeatable_and_off_by_default() {
+    let records = |exploration| {
+        let mut scenario = shipped("traffic_step").unwrap_or_else(|error| panic!("{error}"));
+        scenario.settings.learning.exploration = BasisPoints(exploration);
+        let options = Options { keep: Keep::Records, ..Options::default() };
+        run(&scenario, Seed(1), &options).records
+    };
+    let bytes = |records: &[TickRecord]| serde_json::to_string(records).expect("records are plain data");
+    let (one, two, off) = (records(500), records(500), records(0));
+    assert_eq!(bytes(&one), bytes(&two));
+    assert!(one.iter().any(|record| !record.plan.choices.is_empty()));
+    assert!(off.iter().all(|record| record.plan.choices.is_empty()));
+    assert!(off.iter().flat_map(|record| &record.plan.requests).all(|request| request.propensity == BasisPoints::ONE));
+}
+
+/// Scenario: a random learner over reckless proposals, and its records read as a journal; then a journal without exploration.
+/// Guarantees: every decision has a reward and a propensity of at least the floor, what was done can be evaluated against
+/// the rule without an error, and of a journal that explored nothing nothing is told.
+#[test]
+fn a_journal_can_be_evaluated() {
+    let read = |records: &[TickRecord]| {
+        let mut journal = JournalLog::default();
+        records.iter().for_each(|record| journal.read(record));
+        journal
+    };
+    let journal = read(&records_without_complaint(&Random));
+    assert!(journal.log().iter().all(|decision| 0.05 <= decision.propensity));
+    let rule = |_: &[f64], offered: &[Arm]| journal.answer(JournalPolicy::Rule, offered);
+    let found = evaluate(journal.log(), &rule).expect("the journal is sound");
+    assert!(20 < found.decisions, "{}", found.decisions);
+    assert!(0.0 < found.effective && found.unsupported == 0.0, "{found:?}");
+    let nothing = evaluate(read(&[]).log(), &rule).expect("nothing is sound");
+    assert_eq!(nothing.judgement, Judgement::CannotTell(Doubt::NothingLogged));
+}

@@ -1,8 +1,8 @@
 //! How many requests will come.
 //!
 //! Answers with a mean and a doubt for each of the next minutes. Small forecasts compete on the minutes that are remembered,
-//! each horizon for itself: fixed ones, and one that learns how changes go on. The doubt is the winner's own error. Nothing
-//! seasonal: an hour and a half of minutes does not show a day.
+//! each horizon for itself: fixed ones, and one that learns how changes go on. The doubt is the winner's own error.
+//! Nothing seasonal: an hour and a half of minutes does not show a day.
 
 use std::collections::VecDeque;
 

@@ -1,7 +1,6 @@
-//! Whole runs of the exemplar.
+//! Whole runs.
 //!
-//! Answers whether managers, plant and scores fit together. Does not compare with the reference: that is not part of this
-//! project.
+//! Answers whether managers earn in the order in which they must, and whether a seed decides a run.
 
 use super::*;
 

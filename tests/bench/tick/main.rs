@@ -4,8 +4,8 @@
 //! of ten signals each: how long a tick takes on one core, whether that grows faster than n log n, how much memory a service
 //! costs, what is shed beyond the bounds, and what the journal adds. Each size has a process of its own, so that memory is
 //! its own. Times are the thread's processor time, because a shared machine would otherwise measure its other guests; the
-//! longest wall time is told beside it. It fails when a limit is missed; in the short form, which has few ticks and often a busy
-//! machine, it only says so.
+//! longest wall time is told beside it. It fails when a limit is missed; in the short form, which has few ticks and often
+//! a busy machine, it only says so.
 //!
 //! `cargo bench -p homeostat-tests --bench tick [-- --quick]`; `taskset -c 0` keeps it on one core.
 

@@ -141,14 +141,14 @@ impl Outlet {
     pub(crate) fn flush_due(&self, now: Timestamp) {
         let mut batch = self.batch();
         let due = batch.take_due(now);
-        self.emit(&batch, due);
+        self.emit(&mut batch, due);
     }
 
     /// Sends the batch.
     pub(crate) fn flush(&self) {
         let mut batch = self.batch();
         let rest = batch.take();
-        self.emit(&batch, rest);
+        self.emit(&mut batch, rest);
     }
 
     /// Whether nothing waits to be sent or written.
@@ -220,9 +220,10 @@ impl Outlet {
     }
 
     /// Under the batch's lock, so that whoever sees that a batch was handed in finds it in the log's queue.
-    fn emit(&self, _batch: &MutexGuard<'_, Batch>, request: Option<Request>) {
+    fn emit(&self, batch: &mut MutexGuard<'_, Batch>, request: Option<Request>) {
         if let Some(request) = request {
             self.send(Telemetry::Traces, &request.bytes, request.spans);
+            batch.set_waiting(self.exporters.iter().map(|exporter| exporter.queue_requests()).max().unwrap_or(0));
         }
     }
 

@@ -40,6 +40,8 @@ pub(super) enum BatchSize {
 const IN_FLIGHT: Millis = Millis(5);
 /// Below this a request costs more than what it carries: a hundred spans of the usual size.
 const IN_FLIGHT_BYTES_MIN: usize = 32 << 10;
+/// So many requests waiting double the size: senders that wait for a far destination would otherwise never keep up.
+const WAITING: u64 = 8;
 /// Over how long the rate is taken.
 const PACE: Millis = Millis(1000);
 
@@ -48,6 +50,8 @@ const PACE: Millis = Millis(1000);
 struct Limit {
     size: BatchSize,
     bytes: usize,
+    /// Requests that wait to be sent.
+    waiting: u64,
     /// What came since `since`.
     came: usize,
     since: Timestamp,
@@ -59,7 +63,14 @@ impl Limit {
             BatchSize::Fixed(max) => max,
             BatchSize::InFlight(max) => max.min(IN_FLIGHT_BYTES_MIN),
         };
-        Limit { size, bytes, came: 0, since: Timestamp(0) }
+        Limit { size, bytes, waiting: 0, came: 0, since: Timestamp(0) }
+    }
+
+    fn bytes(&self) -> usize {
+        match self.size {
+            BatchSize::Fixed(max) => max,
+            BatchSize::InFlight(max) => self.bytes.saturating_mul(1 + (self.waiting / WAITING) as usize).min(max),
+        }
     }
 
     fn count(&mut self, now: Timestamp, bytes: usize) {
@@ -110,9 +121,14 @@ impl Batch {
         BatchState { handed_in: self.handed_in, is_empty: self.spans == 0 }
     }
 
+    /// So many requests wait to be sent.
+    pub(super) fn set_waiting(&mut self, requests: u64) {
+        self.limit.waiting = requests;
+    }
+
     /// Adds a span; returns the request that is full with it, or was without it.
     pub(super) fn add(&mut self, now: Timestamp, origin: &Origin, span: &[u8]) -> Option<Request> {
-        let was_full = self.heads + self.content >= self.limit.bytes && !self.has_group(origin);
+        let was_full = self.heads + self.content >= self.limit.bytes() && !self.has_group(origin);
         let full = if was_full { self.take() } else { None };
         if self.spans == 0 {
             self.opened = now;
@@ -124,7 +140,7 @@ impl Batch {
         self.content += bytes;
         self.spans += 1;
         self.limit.count(now, bytes);
-        let is_full = self.heads + self.content >= self.limit.bytes && self.content >= self.heads;
+        let is_full = self.heads + self.content >= self.limit.bytes() && self.content >= self.heads;
         if is_full && full.is_none() { self.take() } else { full }
     }
 
@@ -276,5 +292,8 @@ mod tests {
         };
         let sizes = [1, 10, 100, 1].map(|per_milli| largest(per_milli) >> 10);
         assert_eq!(sizes, [32, 48, 256, 32]);
+        batch.set_waiting(2 * WAITING);
+        let sent = (0..1000).find_map(|_| batch.add(Timestamp(2_000_000), &origin("a", "x"), &span));
+        assert_eq!(sent.unwrap().bytes.len() >> 10, 96, "a queue makes it larger");
     }
 }

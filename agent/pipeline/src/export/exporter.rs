@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::breaker::Breaker;
 use super::grpc::GrpcTransport;
 use super::http::HttpTransport;
-use super::queue::{Item, Next, Queue, Queued};
+use super::queue::{Item, Next, Queue, Queued, Turn};
 use super::retry::{Attempt, Patience, Retry};
 use crate::config::{BufferConfig, ClientTls, Compression, ExportProtocol, ExportSignals, ExporterConfig, Telemetry};
 use crate::stats::{Counter, ExporterStats, Lost, Tally};
@@ -102,6 +102,7 @@ pub(super) struct Exporter {
     breaker: Breaker,
     tls: Option<Arc<ExporterTls>>,
     retry: Retry,
+    patience: Patience,
     timeout: Duration,
     /// How many bytes of kept spans may come at once.
     buffered_bytes_max: u64,
@@ -129,6 +130,7 @@ impl Exporter {
             breaker: Breaker::new(),
             tls,
             retry: Retry::new(buffer, patience),
+            patience,
             timeout: Duration::from_millis(buffer.export_timeout.0),
             buffered_bytes_max: (buffer.bytes_max + buffer.batch_bytes) as u64,
             counters: Counters::default(),
@@ -188,10 +190,12 @@ impl Exporter {
     pub(super) fn spawn(self: &Arc<Self>, tasks: &mut JoinSet<()>) {
         for sender in 0..SENDERS {
             let exporter = self.clone();
+            let helps = sender > 0 && self.patience == Patience::Endless;
+            let turn = if helps { Turn::WhenCrowded } else { Turn::Always };
             tasks.spawn(async move {
                 let mut stream = Seed(sender).stream("pipeline/retry");
                 loop {
-                    match exporter.queue.next().await {
+                    match exporter.queue.next(turn).await {
                         Next::Queued(queued) => exporter.take(queued, &mut stream).await,
                         Next::Damaged(items) => exporter.counters.dropped.add(Lost::Damaged, items),
                     }
@@ -214,6 +218,11 @@ impl Exporter {
     /// Bytes waiting or being sent.
     pub(super) fn queue_bytes(&self) -> u64 {
         self.queue.bytes()
+    }
+
+    /// Requests waiting or being sent.
+    pub(super) fn queue_requests(&self) -> u64 {
+        self.queue.requests()
     }
 
     /// Gives up about `bytes` of the oldest that waits.

@@ -23,6 +23,8 @@ const FRESH_FOR: Duration = Duration::from_secs(5);
 pub(super) const HOT_BYTES_MAX: u64 = 16 << 20;
 /// One request in so many is a fresh one while there is a backlog.
 const FRESH_EVERY: u32 = 2;
+/// So many requests waiting are a crowd: more than come at once where senders come together.
+const CROWD: usize = 8;
 
 /// One request to be sent.
 #[derive(Clone, Debug)]
@@ -98,6 +100,14 @@ struct Lanes {
 }
 
 impl Lanes {
+    fn is_empty(&self) -> bool {
+        self.fresh.is_empty() && self.backlog.is_empty()
+    }
+
+    fn is_crowded(&self) -> bool {
+        self.fresh.len() >= CROWD || !self.backlog.is_empty()
+    }
+
     /// Moves what is not fresh any more.
     fn age(&mut self, now: Instant) {
         while let Some((since, queued)) = self.fresh.front()
@@ -154,6 +164,15 @@ impl Lanes {
     }
 }
 
+/// When a sender takes what is next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    Always,
+    /// Only to help: what several send at once would arrive twice after a kill, so with a log on disk one goes ahead alone as
+    /// long as it keeps up.
+    WhenCrowded,
+}
+
 enum Popped {
     Queued(Queued),
     Damaged(Run),
@@ -167,6 +186,8 @@ pub(super) struct Queue {
     items: AtomicU64,
     requests: AtomicU64,
     arrived: Notify,
+    /// More waits than one sender should be left alone with.
+    crowded: Notify,
     settled: Notify,
     bytes_max: u64,
 }
@@ -180,6 +201,7 @@ impl Queue {
             items: AtomicU64::new(0),
             requests: AtomicU64::new(0),
             arrived: Notify::new(),
+            crowded: Notify::new(),
             settled: Notify::new(),
             bytes_max: bytes_max as u64,
         }
@@ -193,30 +215,32 @@ impl Queue {
             return Err(item);
         }
         self.enter(&mut lanes, Queued::in_memory(item));
-        drop(lanes);
-        self.arrived.notify_one();
+        self.call(&lanes);
         Ok(())
     }
 
     /// Takes in what is on disk, where it is bounded.
     pub(super) fn push_record(&self, record: KeptRecord, hot: Bytes) {
-        self.enter(&mut self.lock(), Queued::on_disk(record, Some(hot)));
-        self.arrived.notify_one();
+        let mut lanes = self.lock();
+        self.enter(&mut lanes, Queued::on_disk(record, Some(hot)));
+        self.call(&lanes);
     }
 
     /// Takes in what a former life left.
     pub(super) fn push_left(&self, record: KeptRecord) {
         let queued = Queued::on_disk(record, None);
         self.count(&queued);
-        self.lock().put_by(queued);
-        self.arrived.notify_one();
+        let mut lanes = self.lock();
+        lanes.put_by(queued);
+        self.call(&lanes);
     }
 
     /// Takes back what was taken with [`Self::next`], behind everything that waits.
     pub(super) fn put_back(&self, mut queued: Queued) {
         queued.hot = queued.hot.filter(|_| queued.record.is_none());
-        self.lock().put_by(queued);
-        self.arrived.notify_one();
+        let mut lanes = self.lock();
+        lanes.put_by(queued);
+        self.call(&lanes);
     }
 
     fn enter(&self, lanes: &mut Lanes, queued: Queued) {
@@ -233,23 +257,37 @@ impl Queue {
         self.requests.fetch_add(1, Relaxed);
     }
 
-    /// What is next, when there is something. It counts as queued until [`Self::settle`].
-    pub(super) async fn next(&self) -> Next {
-        loop {
-            if let Some(next) = self.pop() {
-                return next;
-            }
-            self.arrived.notified().await;
+    /// Wakes who is needed for what waits.
+    fn call(&self, lanes: &Lanes) {
+        if !lanes.is_empty() {
+            self.arrived.notify_one();
+        }
+        if lanes.is_crowded() {
+            self.crowded.notify_one();
         }
     }
 
-    fn pop(&self) -> Option<Next> {
+    /// What is next, when there is something. It counts as queued until [`Self::settle`].
+    pub(super) async fn next(&self, turn: Turn) -> Next {
+        loop {
+            if let Some(next) = self.pop(turn) {
+                return next;
+            }
+            match turn {
+                Turn::Always => self.arrived.notified().await,
+                Turn::WhenCrowded => self.crowded.notified().await,
+            }
+        }
+    }
+
+    fn pop(&self, turn: Turn) -> Option<Next> {
         let mut lanes = self.lock();
         lanes.age(Instant::now());
-        let popped = lanes.pop()?;
-        if !lanes.fresh.is_empty() || !lanes.backlog.is_empty() {
-            self.arrived.notify_one();
+        if turn == Turn::WhenCrowded && !lanes.is_crowded() {
+            return None;
         }
+        let popped = lanes.pop()?;
+        self.call(&lanes);
         drop(lanes);
         Some(match popped {
             Popped::Queued(queued) => Next::Queued(queued),
@@ -314,6 +352,11 @@ impl Queue {
         self.bytes.load(Relaxed)
     }
 
+    /// Requests that wait or are being sent.
+    pub(super) fn requests(&self) -> u64 {
+        self.requests.load(Relaxed)
+    }
+
     pub(super) fn items(&self) -> u64 {
         self.items.load(Relaxed)
     }
@@ -344,7 +387,7 @@ mod tests {
     }
 
     async fn next(queue: &Queue) -> Queued {
-        match queue.next().await {
+        match queue.next(Turn::Always).await {
             Next::Queued(queued) => queued,
             Next::Damaged(_) => panic!("nothing is on disk here"),
         }
@@ -383,5 +426,22 @@ mod tests {
             order.push(next(&queue).await.load().await.unwrap().bytes.len());
         }
         assert_eq!(order, [1, 11, 2, 12, 3, 13, 4, 14, 5, 6]);
+    }
+
+    /// Scenario: a helper waits while requests come one by one, until there are many.
+    /// Guarantees: it takes none before there is a crowd, and one as soon as there is.
+    #[tokio::test(start_paused = true)]
+    async fn helpers_wait_for_a_crowd() {
+        let queue = queue();
+        let helped = |queue: &Queue| queue.pop(Turn::WhenCrowded).is_some();
+        for _ in 1..CROWD {
+            queue.push(item(1), 0).unwrap();
+            assert!(!helped(&queue));
+        }
+        let helper = queue.next(Turn::WhenCrowded);
+        let last = async { queue.push(item(1), 0).unwrap() };
+        tokio::join!(helper, last);
+        assert!(!helped(&queue));
+        assert!(queue.pop(Turn::Always).is_some());
     }
 }

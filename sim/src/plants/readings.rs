@@ -12,6 +12,8 @@ pub(crate) struct Readings {
     pub(crate) services: Vec<ServiceReadings>,
     /// Calls since the start, per edge of the call graph.
     pub(crate) calls: Vec<Calls>,
+    /// The share of each host's cores that was used in the last second.
+    pub(crate) hosts: Vec<Option<u64>>,
 }
 
 /// One service.

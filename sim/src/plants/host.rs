@@ -26,11 +26,14 @@ pub(crate) struct Host {
     used_us: u64,
     since: SimTime,
     read: SimTime,
+    utilization_bp: Option<u64>,
 }
 
 impl Host {
     pub(crate) fn new(spec: &HostSpec) -> Host {
-        Host { cores: spec.cores.max(1), taken: 0, busy: 0, used_us: 0, since: SimTime(0), read: SimTime(0) }
+        let start = SimTime(0);
+        let cores = spec.cores.max(1);
+        Host { cores, taken: 0, busy: 0, used_us: 0, since: start, read: start, utilization_bp: None }
     }
 
     /// A worker begins; says how many ten-thousandths of its time its work takes.
@@ -52,12 +55,17 @@ impl Host {
         self.taken = cores;
     }
 
-    /// The share of the cores that was used since the last call.
-    pub(crate) fn take_utilization(&mut self, now: SimTime) -> Option<u64> {
+    /// Ends an interval of [`Self::utilization_bp`].
+    pub(crate) fn read(&mut self, now: SimTime) {
         self.book(now);
         let available_us = (now.0 - self.read.0) * u64::from(self.cores);
         self.read = now;
-        (std::mem::take(&mut self.used_us) * 10_000).checked_div(available_us)
+        self.utilization_bp = (std::mem::take(&mut self.used_us) * 10_000).checked_div(available_us);
+    }
+
+    /// The share of the cores that was used in the last interval; none if it had no length.
+    pub(crate) fn utilization_bp(&self) -> Option<u64> {
+        self.utilization_bp
     }
 
     fn book(&mut self, now: SimTime) {
@@ -77,16 +85,20 @@ mod tests {
     #[test]
     fn work_slows_down_once_cores_are_scarce() {
         let mut host = Host::new(&HostSpec { name: "a".to_owned(), cores: 4 });
+        let used = |host: &mut Host, at| {
+            host.read(SimTime(at));
+            host.utilization_bp()
+        };
         assert_eq!(host.begin(SimTime(0)), 10_000);
         assert_eq!(host.begin(SimTime(0)), 10_000);
-        assert_eq!(host.take_utilization(SimTime(1000)), Some(5000));
+        assert_eq!(used(&mut host, 1000), Some(5000));
         host.take(SimTime(1000), 4);
         assert_eq!(host.begin(SimTime(1000)), 17_500);
         assert_eq!(host.begin(SimTime(1000)), 20_000);
-        assert_eq!(host.take_utilization(SimTime(2000)), Some(10_000));
+        assert_eq!(used(&mut host, 2000), Some(10_000));
         (0..4).for_each(|_| host.end(SimTime(2000)));
         host.take(SimTime(2000), 1);
-        assert_eq!(host.take_utilization(SimTime(3000)), Some(2500));
-        assert_eq!(host.take_utilization(SimTime(3000)), None);
+        assert_eq!(used(&mut host, 3000), Some(2500));
+        assert_eq!(used(&mut host, 3000), None);
     }
 }

@@ -184,12 +184,16 @@ impl Queueing {
     /// Reads everything off and begins the next interval.
     pub(crate) fn read(&mut self, now: SimTime, readings: &mut Readings) {
         readings.services.clear();
-        for station in &mut self.stations {
+        self.hosts.iter_mut().for_each(|host| host.read(now));
+        for (index, station) in self.stations.iter_mut().enumerate() {
+            let edges = self.calls_of[index]..self.calls_of[index] + self.spec.services[index].calls.len();
             readings.services.push(ServiceReadings {
                 totals: station.totals,
                 p50_us: percentile(&mut station.latencies, 5000),
                 p99_us: percentile(&mut station.latencies, 9900),
                 utilization_bp: station.take_utilization(now),
+                host_utilization_bp: self.spec.services[index].host.and_then(|host| self.hosts[host].utilization_bp()),
+                connections_missed: self.edges[edges].iter().map(calls::Edge::connections_missed).sum(),
                 replicas: station.replicas.ready,
                 replicas_wanted: station.replicas.wanted(),
                 head_ppm: station.head_ppm,
@@ -198,8 +202,6 @@ impl Queueing {
             station.latencies.clear();
         }
         readings.calls.clone_from(&self.calls);
-        readings.hosts.clear();
-        readings.hosts.extend(self.hosts.iter_mut().map(|host| host.take_utilization(now)));
     }
 
     /// Brings `service` to `count` instances; more of them start after their delay, fewer stop taking work at once.

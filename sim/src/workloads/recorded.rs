@@ -106,7 +106,7 @@ impl Source<'_> {
         let [at, count] = self.places([at, count])?;
         let row = |(line, row)| Ok((self.stamp(line, row, at)?, self.count(line, row, count)?));
         let mut rows = self.rows().map(row).collect::<Result<Vec<(i64, f64)>, _>>()?;
-        rows.sort_by(|one, other| one.0.cmp(&other.0));
+        rows.sort_by_key(|row| row.0);
         rows.dedup_by_key(|row| row.0);
         if rows.len() < 2 {
             return Err(self.short("two intervals", rows.len()));

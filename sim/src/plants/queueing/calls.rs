@@ -32,6 +32,11 @@ impl Edge {
         };
         Edge { line: line as u16, retries: call.retries.map(Retries::new), pool: call.pool.map(Pool::new) }
     }
+
+    /// Calls that found no connection in time, since the start.
+    pub(super) fn connections_missed(&self) -> u64 {
+        self.pool.as_ref().map_or(0, Pool::exhausted)
+    }
 }
 
 impl Queueing {
@@ -96,12 +101,6 @@ impl Queueing {
             let turn = self.failed(now, visit, edge);
             self.carry(now, turn);
         }
-    }
-
-    /// Calls that found no connection in time, by the position of the caller and the call.
-    #[cfg(test)]
-    pub(crate) fn connections_missed(&self, service: usize, call: usize) -> u64 {
-        self.edges[self.calls_of[service] + call].pool.as_ref().map_or(0, Pool::exhausted)
     }
 
     fn call(&mut self, now: SimTime, visit: VisitId, edge: usize) -> Turn {

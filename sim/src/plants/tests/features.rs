@@ -97,14 +97,15 @@ fn retries_hide_what_fails_now_and_then() {
 /// Guarantees: with a line before them, nine are enough for all; three carry thirty calls a second, and the rest fails.
 #[test]
 fn an_exhausted_pool_carries_what_its_connections_can() {
+    let missed = |plant: &mut Queueing, at_s| read(plant, at_s).services[0].connections_missed;
     let mut wide = front_and_back("pool: { connections: 9, waiting_max: 50 }", "error_ppm: 0");
     let (requests, errors) = counts(&mut wide, 0, 0, 600);
-    assert_eq!((errors, wide.connections_missed(0, 0)), (0, 0));
+    assert_eq!((errors, missed(&mut wide, 600)), (0, 0));
     near(requests, 30_000, 3);
     let mut narrow = front_and_back("pool: { connections: 3, waiting_max: 50, wait_max_ms: 500 }", "error_ppm: 0");
     let (requests, errors) = counts(&mut narrow, 0, 100, 600);
     near(requests - errors, 30 * 500, 4);
-    assert!(errors * 10 < 11 * narrow.connections_missed(0, 0));
+    assert!(errors * 10 < 11 * missed(&mut narrow, 600));
     let (calls, _) = counts(&mut narrow, 1, 600, 900);
     near(calls, 30 * 300, 4);
 }
@@ -186,7 +187,7 @@ workloads:
     let seen = |plant: &mut Queueing, from_s, to_s| {
         read(plant, from_s);
         let readings = read(plant, to_s);
-        (readings.services[0].p50_us.unwrap(), readings.hosts[0].unwrap())
+        (readings.services[0].p50_us.unwrap(), readings.services[1].host_utilization_bp.unwrap())
     };
     let (alone, host) = seen(&mut plant, 0, 290);
     near(host, 2500, 5);

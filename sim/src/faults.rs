@@ -14,6 +14,7 @@ mod lost_reports;
 mod replica_loss;
 mod slow_service;
 mod slow_start;
+mod wedged_instance;
 
 use homeostat_core::ServiceName;
 use serde::Deserialize;
@@ -66,6 +67,7 @@ catalogue! {
     FailingService => failing_service::FailingService;
     ReplicaLoss => replica_loss::ReplicaLoss;
     SlowStart => slow_start::SlowStart;
+    WedgedInstance => wedged_instance::WedgedInstance;
     LostObservations => lost_observations::LostObservations;
     LateObservations => late_observations::LateObservations;
     FrozenSensor => frozen_sensor::FrozenSensor;

@@ -5,6 +5,7 @@
 //! exemplar SWIM is the one whose results can be laid beside published ones.
 
 mod dice;
+mod instances;
 mod queueing;
 mod readings;
 mod service_time;
@@ -14,6 +15,7 @@ mod swim;
 mod traces;
 
 pub(crate) use dice::{chance_bp, chance_ppm};
+pub(crate) use instances::InstanceReadings;
 pub(crate) use queueing::Queueing;
 pub(crate) use readings::{Readings, ServiceReadings};
 pub use service_time::ServiceTime;

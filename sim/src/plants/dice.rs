@@ -12,6 +12,7 @@ pub(crate) struct Dice {
     pub(crate) errors: Stream,
     pub(crate) calls: Stream,
     pub(crate) sampling: Stream,
+    pub(crate) routing: Stream,
 }
 
 impl Dice {
@@ -22,6 +23,7 @@ impl Dice {
             errors: seed.stream("plant/errors"),
             calls: seed.stream("plant/calls"),
             sampling: seed.stream("plant/sampling"),
+            routing: seed.stream("plant/routing"),
         }
     }
 }

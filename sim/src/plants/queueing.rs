@@ -4,10 +4,12 @@
 //! the loop. Requests are simulated one by one rather than as flows because queues, tails and sampled traces are exactly
 //! what a flow model averages away.
 
+mod single;
+
 use homeostat_core::{Micros, Seed, ServiceSampling};
 
 use crate::plants::dice::{Dice, chance_ppm, exponential_us};
-use crate::plants::readings::{Calls, Readings, ServiceReadings, percentile};
+use crate::plants::readings::{Admission, Calls, Readings, ServiceReadings, percentile};
 use crate::plants::service_time::NormalTable;
 use crate::plants::station::{Patience, Station};
 use crate::plants::traces::{Contribution, TraceId, Traces};
@@ -35,9 +37,13 @@ struct Visit {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
+    /// It was not let in.
+    Refused,
     Waiting,
     Working,
     Calling,
+    /// The instance at this place has it and will not finish it.
+    Held(u32),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +52,7 @@ enum Happening {
     WorkDone(VisitId),
     PatienceEnds(ServiceIndex),
     ReplicaStarts(ServiceIndex),
+    InstanceStarts(ServiceIndex, u32),
     HeadFetched(ServiceIndex, u32),
 }
 
@@ -117,6 +124,7 @@ impl Queueing {
                 Happening::WorkDone(visit) => self.work_done(now, visit),
                 Happening::PatienceEnds(service) => self.patience_ends(now, service),
                 Happening::ReplicaStarts(service) => self.replica_starts(now, service),
+                Happening::InstanceStarts(service, place) => self.instance_starts(now, service, place),
                 Happening::HeadFetched(service, ppm) => self.stations[usize::from(service)].head_ppm = ppm,
             }
         }
@@ -125,16 +133,24 @@ impl Queueing {
     /// Reads everything off and begins the next interval.
     pub(crate) fn read(&mut self, now: SimTime, readings: &mut Readings) {
         readings.services.clear();
-        for station in &mut self.stations {
+        readings.instances.clear();
+        for (index, (spec, station)) in self.spec.services.iter().zip(&mut self.stations).enumerate() {
+            if spec.restarts {
+                let shared = station.in_flight - station.instances.held_by_all();
+                let instances = station.instances.read(station.replicas.ready, shared);
+                readings.instances.extend(instances.into_iter().map(|instance| (index as ServiceIndex, instance)));
+            }
             readings.services.push(ServiceReadings {
                 totals: station.totals,
                 p50_us: percentile(&mut station.latencies, 5000),
                 p99_us: percentile(&mut station.latencies, 9900),
                 utilization_bp: station.take_utilization(now),
-                replicas: station.replicas.ready,
+                replicas: station.replicas.ready - station.instances.down(),
                 replicas_wanted: station.replicas.wanted(),
                 head_ppm: station.head_ppm,
                 tail_ppm: station.tail_ppm,
+                admission: spec.limit.map(|_| Admission { in_flight: station.in_flight, limit: station.limit }),
+                dimmer_bp: spec.dims.then_some(station.dimmer_bp),
             });
             station.latencies.clear();
         }
@@ -147,6 +163,7 @@ impl Queueing {
         station.book(now);
         station.replicas.lost = 0;
         let starts = station.replicas.set(count);
+        station.instances.keep(station.replicas.ready);
         self.schedule_starts(now, service, starts);
     }
 
@@ -157,6 +174,7 @@ impl Queueing {
         let lost = count.min(station.replicas.ready);
         station.replicas.ready -= lost;
         station.replicas.lost += lost;
+        station.instances.keep(station.replicas.ready);
     }
 
     /// Starts what was lost again, unless the number was set anew in between.
@@ -170,6 +188,26 @@ impl Queueing {
     /// The number of instances asked for.
     pub(crate) fn replicas_wanted(&self, service: usize) -> u32 {
         self.stations[service].replicas.wanted()
+    }
+
+    /// From now on at most this many requests to `service` are in flight; those that are there already stay.
+    pub(crate) fn set_limit(&mut self, service: usize, limit: u32) {
+        self.stations[service].limit = limit;
+    }
+
+    /// How many requests to `service` may be in flight.
+    pub(crate) fn limit(&self, service: usize) -> u32 {
+        self.stations[service].limit
+    }
+
+    /// From now on `service` does this share of its optional work.
+    pub(crate) fn set_dimmer(&mut self, service: usize, share_bp: u32) {
+        self.stations[service].dimmer_bp = share_bp;
+    }
+
+    /// The share of its optional work that `service` does.
+    pub(crate) fn dimmer(&self, service: usize) -> u32 {
+        self.stations[service].dimmer_bp
     }
 
     /// Samples `service` like this: the tail at once, the head when its SDK fetches it.
@@ -241,18 +279,33 @@ impl Queueing {
             phase: Phase::Waiting,
             abandoned: false,
         });
+        let (_, station) = self.of(service);
+        if station.limit <= station.in_flight {
+            station.totals.shed += 1;
+            return self.refuse(visit);
+        }
+        if let Some(place) = self.swallower(service) {
+            return self.hold(now, visit, place);
+        }
         let (spec, station) = self.of(service);
         if station.busy < station.workers() {
+            station.in_flight += 1;
             self.watch_patience(now, service, visit);
             self.begin(now, visit);
             return Entry::Admitted;
         }
         if spec.queue_max as usize <= station.waiting.len() {
-            return Entry::Refused(visit);
+            return self.refuse(visit);
         }
+        station.in_flight += 1;
         station.waiting.push_back(visit);
         self.watch_patience(now, service, visit);
         Entry::Admitted
+    }
+
+    fn refuse(&mut self, visit: VisitId) -> Entry {
+        self.visits[visit.0 as usize].phase = Phase::Refused;
+        Entry::Refused(visit)
     }
 
     fn begin(&mut self, now: SimTime, visit: VisitId) {
@@ -261,7 +314,10 @@ impl Queueing {
         let station = &mut self.stations[usize::from(service)];
         station.book(now);
         station.busy += 1;
+        let optional_bp = self.spec.services[usize::from(service)].optional_bp;
+        let done_bp = 10_000 - u64::from(optional_bp) * u64::from(10_000 - station.dimmer_bp) / 10_000;
         let work_us = station.quantiles.draw(&mut self.dice.service) * station.time_factor_bp / 10_000;
+        let work_us = work_us * done_bp / 10_000;
         self.queue.push(now.after(Micros(work_us)), Happening::WorkDone(visit));
     }
 
@@ -270,6 +326,7 @@ impl Queueing {
         self.visits[visit.0 as usize].phase = Phase::Calling;
         let (spec, station) = self.of(service);
         let (error_ppm, while_calling) = (spec.error_ppm + station.extra_error_ppm, spec.while_calling);
+        station.instances.finish();
         if while_calling == WhileCalling::Release {
             self.release(now, service);
         }
@@ -330,9 +387,10 @@ impl Queueing {
 
     /// Counts the answer that the caller of `visit` gets, and hands its spans to the agent.
     fn answer(&mut self, now: SimTime, visit: VisitId, failed: bool) {
-        let Visit { service, arrived, trace, parent, .. } = self.visits[visit.0 as usize];
+        let Visit { service, arrived, trace, parent, phase, .. } = self.visits[visit.0 as usize];
         let station = &mut self.stations[usize::from(service)];
         let latency_us = now.0 - arrived.0;
+        station.in_flight -= u32::from(phase != Phase::Refused);
         station.count(latency_us, failed);
         let Some(trace) = trace else { return };
         let remarkable = failed || station.slow_above_us < latency_us;
@@ -419,6 +477,9 @@ impl Queueing {
     /// The caller of `visit` gives up. Its worker goes on until the work is done; a place in the queue is skipped later.
     fn abandon(&mut self, now: SimTime, visit: VisitId) {
         self.answer(now, visit, true);
+        if let Phase::Held(place) = self.visits[visit.0 as usize].phase {
+            return self.give_up_held(now, visit, place);
+        }
         let slot = &mut self.visits[visit.0 as usize];
         slot.abandoned = true;
         slot.trace = None;
@@ -431,10 +492,14 @@ impl Queueing {
 /// Capacity.
 impl Queueing {
     fn schedule_starts(&mut self, now: SimTime, service: usize, starts: u32) {
-        let delay = Micros(self.spec.services[service].start_delay.0 * self.start_delay_bp[service] / 10_000);
+        let delay = self.start_delay(service);
         for _ in 0..starts {
             self.queue.push(now.after(delay), Happening::ReplicaStarts(service as ServiceIndex));
         }
+    }
+
+    fn start_delay(&self, service: usize) -> Micros {
+        Micros(self.spec.services[service].start_delay.0 * self.start_delay_bp[service] / 10_000)
     }
 
     fn replica_starts(&mut self, now: SimTime, service: ServiceIndex) {

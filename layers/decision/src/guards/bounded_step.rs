@@ -66,8 +66,8 @@ mod tests {
     use super::*;
     use crate::guards::testing::{World, limit, sample, scale};
 
-    /// Scenario: replicas doubled, more than doubled, halved, more than halved, one by one; limits halved and more; dimmers moved by half
-    /// of the whole and more; sampling moved tenfold and more.
+    /// Scenario: replicas doubled, more than doubled, halved, more than halved, one by one; limits halved and more; dimmers
+    /// moved by half of the whole and more; sampling moved tenfold and more.
     /// Guarantees: twofold, half of the whole and tenfold are steps, anything more is a leap, and one replica is always a step.
     #[test]
     fn a_leap_is_refused() {

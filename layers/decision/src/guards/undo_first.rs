@@ -15,7 +15,7 @@ pub(crate) const UNDO_FIRST: UndoFirst = UndoFirst;
 /// Restarts of one service within this time count together. Longer than any usual start, warm-up included.
 const SHARE_WINDOW: Millis = Millis::from_secs(600);
 
-/// Of so many instances one may be restarted within the window, rounded up: a third, so that two in three have not been touched.
+/// Of so many instances one may be restarted within the window, rounded up: two in three have then not been touched.
 const SHARE: usize = 3;
 
 pub(crate) struct UndoFirst;

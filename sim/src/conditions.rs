@@ -28,6 +28,10 @@ pub(crate) struct ServiceConditions {
     pub(crate) start_delay_factor_bp: u64,
     /// Instances that take requests and finish none, until they are restarted.
     pub(crate) wedged_instances: u32,
+    /// Whether its cache is to be empty when this begins.
+    pub(crate) cache_flushed: bool,
+    /// Cores of its host that somebody else uses.
+    pub(crate) neighbour_cores: u32,
     pub(crate) sensor: Sensor,
     /// The share of actuations that are refused.
     pub(crate) actuations_failing_bp: u32,
@@ -53,6 +57,8 @@ impl Conditions {
             lost_replicas: 0,
             start_delay_factor_bp: 10_000,
             wedged_instances: 0,
+            cache_flushed: false,
+            neighbour_cores: 0,
             sensor: Sensor::default(),
             actuations_failing_bp: 0,
         };

@@ -13,6 +13,9 @@ pub(crate) struct Dice {
     pub(crate) calls: Stream,
     pub(crate) sampling: Stream,
     pub(crate) routing: Stream,
+    pub(crate) retries: Stream,
+    pub(crate) cache: Stream,
+    pub(crate) warm_up: Stream,
 }
 
 impl Dice {
@@ -24,6 +27,9 @@ impl Dice {
             calls: seed.stream("plant/calls"),
             sampling: seed.stream("plant/sampling"),
             routing: seed.stream("plant/routing"),
+            retries: seed.stream("plant/retries"),
+            cache: seed.stream("plant/cache"),
+            warm_up: seed.stream("plant/warm_up"),
         }
     }
 }

@@ -6,7 +6,8 @@
 use std::collections::VecDeque;
 
 use crate::plants::ServiceSpec;
-use crate::plants::instances::Instances;
+use crate::plants::extras::Extras;
+use crate::plants::instances::{InstanceReadings, Instances};
 use crate::plants::queueing::VisitId;
 use crate::plants::service_time::{NormalTable, Quantiles};
 use crate::queue::SimTime;
@@ -14,14 +15,6 @@ use crate::queue::SimTime;
 /// Latencies remembered per interval for the percentiles. Above this many requests a second the later ones are counted but
 /// not ranked.
 const LATENCIES_MAX: usize = 65_536;
-
-/// What a caller waits for, at most until `at`.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Patience {
-    pub(crate) at: SimTime,
-    pub(crate) visit: VisitId,
-    pub(crate) generation: u32,
-}
 
 /// Running totals since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,12 +53,13 @@ pub(crate) struct Station {
     pub(crate) limit: u32,
     /// The share of optional work that is done.
     pub(crate) dimmer_bp: u32,
+    /// The share of its work that may be left out.
+    pub(crate) optional_bp: u32,
     pub(crate) busy: u32,
     pub(crate) waiting: VecDeque<VisitId>,
-    pub(crate) patience: VecDeque<Patience>,
-    pub(crate) patience_timer_set: bool,
     pub(crate) totals: Totals,
     pub(crate) latencies: Vec<u32>,
+    pub(crate) extras: Option<Box<Extras>>,
     usage: Usage,
 }
 
@@ -84,12 +78,12 @@ impl Station {
             in_flight: 0,
             limit: spec.limit.unwrap_or(u32::MAX),
             dimmer_bp: 10_000,
+            optional_bp: spec.optional_bp,
             busy: 0,
             waiting: VecDeque::new(),
-            patience: VecDeque::new(),
-            patience_timer_set: false,
             totals: Totals::default(),
             latencies: Vec::new(),
+            extras: Extras::of(spec),
             usage: Usage::default(),
         }
     }
@@ -102,6 +96,26 @@ impl Station {
     pub(crate) fn book(&mut self, now: SimTime) {
         let workers = self.workers();
         self.usage.book(now, self.busy, workers);
+    }
+
+    /// Instances have gone.
+    pub(crate) fn left_with(&mut self) {
+        let instances = self.replicas.ready;
+        self.instances.keep(instances);
+        if let Some(extras) = &mut self.extras {
+            extras.left_with(instances);
+        }
+    }
+
+    /// The share of its work that it does with its dimmer where it stands, in basis points.
+    pub(crate) fn done_bp(&self) -> u64 {
+        10_000 - u64::from(self.optional_bp) * u64::from(10_000 - self.dimmer_bp) / 10_000
+    }
+
+    /// Every instance that can be asked.
+    pub(crate) fn read_instances(&mut self) -> Vec<InstanceReadings> {
+        let shared = self.in_flight - self.instances.held_by_all();
+        self.instances.read(self.replicas.ready, shared)
     }
 
     /// Counts one request that was answered.

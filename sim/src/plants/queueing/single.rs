@@ -5,9 +5,9 @@
 
 use rand::Rng;
 
-use super::{Entry, Happening, Phase, Queueing, Visit, VisitId};
 use crate::plants::ServiceIndex;
-use crate::plants::station::Patience;
+use crate::plants::patience::Patience;
+use crate::plants::queueing::{Happening, Phase, Queueing, Turn, Visit, VisitId};
 use crate::queue::SimTime;
 
 impl Queueing {
@@ -34,15 +34,17 @@ impl Queueing {
         if !station.instances.take_down(station.replicas.ready, place) {
             return false;
         }
+        let at = now.after(self.start_delay(service));
+        self.queue.push(at, Happening::InstanceStarts(service as ServiceIndex, place));
         let visits = &self.visits;
         let is_held = |waits: &&Patience| {
             let visit = &visits[waits.visit.0 as usize];
-            visit.generation == waits.generation && visit.phase == Phase::Held(place)
+            let is_its = usize::from(visit.service) == service && visit.phase == Phase::Held(place);
+            is_its && visit.generation == waits.generation
         };
-        let held: Vec<VisitId> = station.patience.iter().filter(is_held).map(|waits| waits.visit).collect();
+        let held: Vec<VisitId> =
+            self.lines.iter().flat_map(|line| &line.callers).filter(is_held).map(|waits| waits.visit).collect();
         held.into_iter().for_each(|visit| self.abandon(now, visit));
-        let at = now.after(self.start_delay(service));
-        self.queue.push(at, Happening::InstanceStarts(service as ServiceIndex, place));
         true
     }
 
@@ -50,6 +52,10 @@ impl Queueing {
         let station = &mut self.stations[usize::from(service)];
         station.book(now);
         station.instances.come_back(place);
+        let instances = station.replicas.ready - station.instances.out();
+        if let Some(extras) = &mut station.extras {
+            extras.joined(now, instances);
+        }
         self.fill(now, service);
     }
 
@@ -65,7 +71,7 @@ impl Queueing {
         station.instances.wedged(drawn as u32)
     }
 
-    pub(super) fn hold(&mut self, now: SimTime, visit: VisitId, place: u32) -> Entry {
+    pub(super) fn hold(&mut self, now: SimTime, line: u16, visit: VisitId, place: u32) -> Turn {
         let service = self.visits[visit.0 as usize].service;
         let (spec, station) = self.of(service);
         if spec.queue_max <= station.instances.held(place) {
@@ -74,17 +80,20 @@ impl Queueing {
         station.instances.hold(place);
         station.in_flight += 1;
         self.visits[visit.0 as usize].phase = Phase::Held(place);
-        self.watch_patience(now, service, visit);
-        Entry::Admitted
+        self.watch_patience(now, line, visit);
+        Turn::Waits
     }
 
     /// The caller of a held visit gives up; it has been told. Nothing else is to be freed.
     pub(super) fn give_up_held(&mut self, now: SimTime, visit: VisitId, place: u32) {
         let Visit { service, parent, .. } = self.visits[visit.0 as usize];
-        self.stations[usize::from(service)].instances.let_go(place);
+        let station = &mut self.stations[usize::from(service)];
+        station.instances.let_go(place);
+        station.in_flight -= 1;
         self.vacate(visit);
         if let Some(parent) = parent {
-            self.proceed(now, parent, true);
+            let turn = self.returned(now, parent, true);
+            self.carry(now, turn);
         }
     }
 }

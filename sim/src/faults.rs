@@ -26,6 +26,7 @@ mod partial_actuator;
 mod replica_loss;
 mod slow_service;
 mod slow_start;
+mod wedged_instance;
 mod wrong_actuator;
 mod wrong_sensor;
 
@@ -90,6 +91,7 @@ catalogue! {
     FailingService => failing_service::FailingService;
     ReplicaLoss => replica_loss::ReplicaLoss;
     SlowStart => slow_start::SlowStart;
+    WedgedInstance => wedged_instance::WedgedInstance;
     ColdCache => cold_cache::ColdCache;
     NoisyNeighbour => noisy_neighbour::NoisyNeighbour;
     LostObservations => lost_observations::LostObservations;
@@ -191,6 +193,7 @@ mod tests {
         "slow_service: { service: b, factor_bp: 20000 }",
         "failing_service: { service: b, share_bp: 100 }",
         "replica_loss: { service: b, replicas: 1 }",
+        "wedged_instance: { service: b, instances: 1 }",
         "slow_start: { service: b, factor_bp: 20000 }",
         "cold_cache: { service: b }",
         "noisy_neighbour: { service: b, cores: 2 }",

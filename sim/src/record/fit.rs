@@ -184,6 +184,10 @@ pub(super) fn plant(fitted: &[Fitted]) -> PlantSpec {
         cache: None,
         host: None,
         spans_per_request: 1,
+        optional_bp: 0,
+        dims: false,
+        limit: None,
+        restarts: false,
         while_calling: WhileCalling::Release,
         calls: calls(service),
     });

@@ -22,6 +22,10 @@ pub(crate) fn spoilt(told: &Actuation, is: Option<&Actuation>, hand: Actuator) -
             let sampling = ServiceSampling { head: one(told.head, is.head), tail: one(told.tail, is.tail) };
             Actuation::SetSampling { service: service.clone(), sampling }
         }
+        (
+            Actuation::SetParameter { service, parameter, value: told },
+            Some(Actuation::SetParameter { value: is, .. }),
+        ) => Actuation::SetParameter { service: service.clone(), parameter: *parameter, value: number(*told, *is) },
         // Of what has no number there is neither a part nor a multiple.
         _ => told.clone(),
     }

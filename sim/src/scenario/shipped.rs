@@ -23,6 +23,12 @@ shipped! {
     "blind_sensors",
     "crash_in_trial",
     "kill_switch",
+    "wedged_instance",
+    "restart_in_vain",
+    "slow_is_not_wedged",
+    "overload_at_ceiling",
+    "capacity_before_shedding",
+    "dearer_work",
 }
 
 /// The shipped scenario called `name`.

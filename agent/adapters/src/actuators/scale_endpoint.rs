@@ -5,19 +5,14 @@
 //! worker pool, a script around a cluster's command line, a test.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use homeostat_core::{Actuation, Replicas, ServiceName};
 use http::Method;
 use serde::{Deserialize, Serialize};
 
-use super::ActuatorError;
+use super::{ActuatorError, TIMEOUT};
 use crate::endpoint::ScaleEndpoint;
 use crate::http_client::HttpClient;
-
-/// How long a scale endpoint may take to accept a number. Accepting is all it must do: the replicas may become ready later,
-/// and the loop waits a minute for the report.
-const TIMEOUT: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
 pub(super) struct ScaleActuator {

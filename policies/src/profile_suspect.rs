@@ -6,8 +6,8 @@
 
 use homeostat_core::actions;
 use homeostat_core::{
-    BasisPoints, Hypothesis, Incident, Indicator, Label, Millis, Policy, PolicyView, ProfileKind, Proposal,
-    ServiceName, Signal, Target,
+    BasisPoints, Finding, Hypothesis, Incident, IncidentKind, Indicator, Label, Millis, Policy, PolicyView,
+    ProfileKind, Proposal, ServiceName, Signal, Target,
 };
 
 pub(crate) const PROFILE_SUSPECT: ProfileSuspect = ProfileSuspect;
@@ -64,12 +64,21 @@ fn is_taken(suspect: &ServiceName, incident: &Incident, view: &PolicyView<'_>) -
     last.is_some_and(|entry| incident.opened <= entry.at)
 }
 
+/// Whether the service is slow or full at this moment. A cause stays suspected after it is over, and a profile would then show
+/// a good day.
+fn is_felt_now(service: &ServiceName, view: &PolicyView<'_>) -> bool {
+    let threshold = view.settings.objectives.of(service).latency_threshold;
+    let p99 = view.snapshot.service_value(service, Indicator::LatencyP99);
+    let is_full = |finding: &Finding| finding.kind == IncidentKind::Saturation && finding.service == *service;
+    p99.is_some_and(|p99| threshold.0 < p99) || view.assessment.findings.iter().any(is_full)
+}
+
 /// Whether the suspect stands alone, its work may have become dearer, and traffic does not explain it.
 fn is_unexplained(leading: &Hypothesis, incident: &Incident, view: &PolicyView<'_>) -> bool {
     let rival = incident.hypotheses.get(1).map_or(BasisPoints(0), |second| second.confidence);
     let stands_alone = CONFIDENCE_MIN <= leading.confidence && rival < leading.confidence;
     let may_be_dearer = OF_THE_PROCESSOR.contains(&leading.mechanism.as_str());
-    stands_alone && may_be_dearer && !has_more_traffic(&leading.cause, view)
+    stands_alone && may_be_dearer && is_felt_now(&leading.cause, view) && !has_more_traffic(&leading.cause, view)
 }
 
 fn has_more_traffic(service: &ServiceName, view: &PolicyView<'_>) -> bool {
@@ -78,7 +87,8 @@ fn has_more_traffic(service: &ServiceName, view: &PolicyView<'_>) -> bool {
     let now = view.snapshot.service_value(service, Indicator::RequestsTotal);
     match (usual, now) {
         (Some(usual), Some(now)) => {
-            u128::from(TRAFFIC_EXPLAINS_FROM.0) * usual.sum <= u128::from(now) * u128::from(usual.count) * 10_000
+            u128::from(TRAFFIC_EXPLAINS_FROM.0) * u128::from(usual.sum)
+                <= u128::from(now) * u128::from(usual.count) * 10_000
         }
         // Without knowing what is usual, traffic cannot be ruled out.
         _ => true,
@@ -99,6 +109,7 @@ mod tests {
             .at(1000)
             .permits("cart", ServicePermissions { profile: true, ..Default::default() })
             .gauge("cart", Indicator::RequestsTotal, rate_milli)
+            .gauge("cart", Indicator::LatencyP99, 600_000)
             .usual("cart", Indicator::RequestsTotal, usual)
             .incident("cart", 950)
             .suspected("cart", mechanism, confidence)
@@ -108,8 +119,9 @@ mod tests {
         !world.proposals(&PROFILE_SUSPECT).is_empty()
     }
 
-    /// Scenario: a suspect slow by itself; one that waits for others; one hardly singled out; one with a quarter more traffic.
-    /// Guarantees: only the first is looked into.
+    /// Scenario: a suspect slow by itself; one that waits for others; one hardly singled out; one with a quarter more traffic; one
+    /// that is over.
+    /// Guarantees: only what lasts and is not explained is looked into.
     #[test]
     fn only_what_nothing_explains_is_profiled() {
         assert!(proposes(&troubled("slow by itself", 5500, 11_000)));
@@ -117,6 +129,7 @@ mod tests {
         assert!(!proposes(&troubled("waits for what it calls", 5500, 11_000)));
         assert!(!proposes(&troubled("slow by itself", 1500, 11_000)));
         assert!(!proposes(&troubled("capacity used up", 9000, 12_500)));
+        assert!(!proposes(&troubled("slow by itself", 5500, 11_000).gauge("cart", Indicator::LatencyP99, 100_000)));
         assert!(!proposes(&troubled("slow by itself", 5500, 11_000).suspected("web", "slow by itself", 5500)));
     }
 

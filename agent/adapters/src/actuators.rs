@@ -116,7 +116,7 @@ impl Actuators {
         let dimmers = urls(config.dimmer_endpoints).into_iter();
         let dimmers = dimmers.map(|(service, url)| ((service, Parameter::Dimmer), url));
         Actuators {
-            scale_endpoint: scale_endpoint::ScaleActuator::new(config.scale_endpoints),
+            scale_endpoint: scale_endpoint::ScaleActuator::new(urls(config.scale_endpoints)),
             parameters: parameter_endpoint::ParameterActuator::new(limits.chain(dimmers).collect()),
             restarts: OnceActuator::new(urls(config.restart_endpoints)),
             profiles: OnceActuator::new(urls(config.profile_endpoints)),

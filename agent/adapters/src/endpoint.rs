@@ -47,10 +47,6 @@ macro_rules! endpoints {
             pub fn parse(url: &str) -> Result<$name, EndpointError> {
                 parse(url).map($name)
             }
-
-            pub(crate) fn url(&self) -> &Uri {
-                &self.0
-            }
         }
 
         impl From<$name> for Uri {

@@ -4,11 +4,11 @@
 //! limit every request of an overloaded service waits until its caller gives up, and all work is for nobody. Optional work
 //! is left out first, where people allow it; both are given back step by step when it is calm. Does not choose whom to refuse.
 //!
-//! The limit follows the gradient of the response time, as TCP Vegas and Netflix' concurrency limits do (Brakmo and
-//! Peterson 1995; `Gradient2Limit`): `next = limit · g + √limit` with `g = wanted / found`, held between one half and one. `found` is the
-//! mean time in the service by Little's law, requests in flight divided by requests admitted per second. What is wanted is not
-//! the shortest time ever seen, which needs long calm to know, but half of the promised threshold: the promise says what
-//! users accept, and the mean must lie well below what 99 of 100 requests may take.
+//! The limit follows the gradient of the response time, as TCP Vegas and Netflix' concurrency limits do (Brakmo and Peterson
+//! 1995; `Gradient2Limit`): `next = limit · g + √limit` with `g = wanted / found`, held between one half and one. Found is the
+//! mean time in the service by Little's law, requests in flight divided by requests admitted per second. What is wanted is
+//! not the shortest time ever seen, which needs long calm to know, but half of the promised threshold: the promise says
+//! what users accept, and the mean must lie well below what 99 of 100 requests may take.
 
 use homeostat_core::actions::{self, Action, Measure};
 use homeostat_core::{

@@ -131,15 +131,11 @@ fn every_setting_can_be_written() {
   automation:
     {sampling: Approve, scaling: Approve, notification: Observe, approvalExpires: 1m, hold: true,
      exploration: 2%, explorationSeed: 7,
-     remediation: Approve, shedding: Act, profiling: Approve,
-     services: {pay: {scale: {url: 'h:80/scale', min: 2, max: 9}, limit: {url: 'h:80/limit', min: 8, max: 64},
-       dimmer: {url: 'h:80/dimmer', min: 10%, max: 1}, profile: {url: 'h:80/profile'},
-       restart: {url: 'h:80/restart', withoutAsking: true}}}}
+     services: {pay: {scale: {url: 'h:80/scale', min: 2, max: 9}}}}
   scaling: {utilizationTarget: 70%, tolerance: 5%, reduceAfter: 1m}
   guards:
     {perTarget: {actions: 1, within: 1s}, scaling: {actions: 2, within: 2s}, global: {actions: 0, within: 3s},
-     remediation: {actions: 3, within: 4s}, shedding: {actions: 5, within: 6s}, profiling: {actions: 7, within: 8s},
-     replicaFactorMax: 1.5, samplingFactorMax: 4, limitFactorMax: 1.1, dimmerStepMax: 20%}
+     replicaFactorMax: 1.5, samplingFactorMax: 4}
   perception: {staleAfter: 1s, forgetAfter: 2s, blindAbove: 10%}
 ",
     )
@@ -148,7 +144,7 @@ fn every_setting_can_be_written() {
     assert_eq!((cap.spans_per_second, cap.bytes_per_second), (Some(9), Some(10)));
     let tried = JudgeConfig::default().with(Rule::Importance, Mode::DryRun).with(Rule::Rare, Mode::DryRun);
     assert_eq!(judge, tried);
-    let Settings { perception, objectives, sampling, scaling, permissions, autonomy, guards, learning } =
+    let Settings { perception, objectives, sampling, scaling, permissions: _, autonomy, guards, learning } =
         manifest.settings;
     assert_eq!((sampling.kept_share_max, sampling.floor.ppm()), (BasisPoints(2500), 1000));
     assert_eq!(sampling.initial.tail, SamplingProbability::from_ppm_saturating(250_000));
@@ -166,6 +162,32 @@ fn every_setting_can_be_written() {
     assert_eq!((guards.per_target.actions_max, guards.scaling.actions_max, guards.global.actions_max), (1, 2, 0));
     assert_eq!(guards.global.window, Millis::from_secs(3));
     assert_eq!((guards.replica_factor_max, guards.sampling_factor_max), (BasisPoints(15_000), BasisPoints(40_000)));
+    assert_eq!((perception.stale_after, perception.forget_after), (Millis::from_secs(1), Millis::from_secs(2)));
+    assert_eq!(perception.blind_above, BasisPoints(1000));
+    assert_eq!(manifest.scale_endpoints[&pay], "http://h:80/scale");
+    assert_eq!(learning, LearningSettings { exploration: BasisPoints(200), seed: Seed(7) });
+    assert!(manifest.hold_at_start);
+    assert_eq!(manifest.span_metrics_interval, Some(Millis::from_secs(15)));
+}
+
+/// Scenario: everything that concerns restarts, limits, dimmers and profiles is given a value other than its default.
+/// Guarantees: each arrives in the settings, in its own place, and every address with its service.
+#[test]
+fn every_kind_of_help_can_be_written() {
+    let manifest = with_spec(
+        "spec:
+  automation:
+    {remediation: Approve, shedding: Act, profiling: Approve,
+     services: {pay: {limit: {url: 'h:80/limit', min: 8, max: 64}, dimmer: {url: 'h:80/dimmer', min: 10%, max: 1},
+       profile: {url: 'h:80/profile'}, restart: {url: 'h:80/restart', withoutAsking: true}}}}
+  guards:
+    {remediation: {actions: 3, within: 4s}, shedding: {actions: 5, within: 6s}, profiling: {actions: 7, within: 8s},
+     limitFactorMax: 1.1, dimmerStepMax: 20%}
+",
+    )
+    .unwrap();
+    let Settings { permissions, autonomy, guards, .. } = manifest.settings;
+    let pay = ServiceName::from("pay");
     assert_eq!((autonomy.remediation, autonomy.shedding), (Autonomy::Approve, Autonomy::Act));
     assert_eq!(autonomy.profiling, Autonomy::Approve);
     let permitted = ServicePermissions {
@@ -182,12 +204,6 @@ fn every_setting_can_be_written() {
     assert_eq!((help.limits[&pay].as_str(), help.dimmers[&pay].as_str()), ("http://h:80/limit", "http://h:80/dimmer"));
     assert_eq!(help.restarts[&pay], "http://h:80/restart");
     assert_eq!(help.profiles[&pay], "http://h:80/profile");
-    assert_eq!((perception.stale_after, perception.forget_after), (Millis::from_secs(1), Millis::from_secs(2)));
-    assert_eq!(perception.blind_above, BasisPoints(1000));
-    assert_eq!(manifest.scale_endpoints[&pay], "http://h:80/scale");
-    assert_eq!(learning, LearningSettings { exploration: BasisPoints(200), seed: Seed(7) });
-    assert!(manifest.hold_at_start);
-    assert_eq!(manifest.span_metrics_interval, Some(Millis::from_secs(15)));
 }
 
 /// Scenario: how often span metrics leave is left out, turned off, too often, too seldom, and no duration.

@@ -2,8 +2,8 @@
 //!
 //! Answers whether what is changed could be put back, and where it could not, whether enough is left that carries on. Kinds
 //! that have a way back must bring it. A restart has none, so it is only ever of one instance among several: one at a time,
-//! never the last one that makes progress, and never more than a share of them within a while. That such an action is also asked
-//! first, unless people said otherwise, is not decided here: that is autonomy, which gates emission alone.
+//! never the last one that makes progress, and never more than a share of them within a while. That such an action is also
+//! asked first, unless people said otherwise, is not decided here: that is autonomy, which gates emission alone.
 
 use homeostat_core::actions::{self, Reversal};
 use homeostat_core::{Actuation, InstanceId, Label, Millis, ServiceName, Snapshot, WithholdReason};

@@ -29,6 +29,19 @@ shipped! {
     "overload_at_ceiling",
     "capacity_before_shedding",
     "dearer_work",
+    "retry_storm",
+    "cache_cold_start",
+    "pool_exhaustion",
+    "noisy_neighbour",
+    "cold_start_scale_out",
+    "replica_loss",
+    "late_sensor",
+    "frozen_sensor",
+    "wrong_sensor",
+    "contradictory_sensor",
+    "failing_actuator",
+    "lying_actuator",
+    "partial_actuator",
 }
 
 /// The shipped scenario called `name`.

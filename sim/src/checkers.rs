@@ -35,7 +35,7 @@ const CATALOGUE: &[(&str, Make)] = &[
     ("record_first", || Box::new(record_first::RecordFirst::default())),
     ("gates", || Box::new(gates::Gates)),
     ("unique_ids", || Box::new(unique_ids::UniqueIds::default())),
-    ("way_back", || Box::new(way_back::WayBack)),
+    ("way_back", || Box::new(way_back::WayBack::default())),
     ("envelope", || Box::new(envelope::Envelope)),
     ("step", || Box::new(step::Step)),
     ("rate_budget", || Box::new(rate_budget::RateBudgets::default())),

@@ -6,6 +6,7 @@
 
 mod adversary;
 mod approval;
+mod undo_first;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -7,7 +7,7 @@ mod fence;
 mod status;
 
 pub(crate) use fence::OPERATOR_HEADER;
-pub(crate) use status::Status;
+pub(crate) use status::{ServiceStatus, Status};
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -102,7 +102,7 @@ fn latencies(page: &mut Exposition, view: &LoopView) {
     };
     let services: Vec<&ServiceName> = record.snapshot.services().take(SERVICES_MAX).collect();
     type Gauges = (&'static str, &'static str, &'static [(Indicator, &'static str)], f64);
-    let gauges: [Gauges; 3] = [
+    let gauges: [Gauges; 7] = [
         (
             "homeostat_request_latency_seconds",
             "Latency percentiles of the last interval.",
@@ -111,6 +111,10 @@ fn latencies(page: &mut Exposition, view: &LoopView) {
         ),
         ("homeostat_utilization_ratio", "Share of capacity in use.", &[(Indicator::Utilization, "")], 1e4),
         ("homeostat_replicas", "Instances serving.", &[(Indicator::ReplicasReady, "")], 1.0),
+        ("homeostat_requests_in_flight", "Requests in flight.", &[(Indicator::RequestsInFlight, "")], 1.0),
+        ("homeostat_concurrency_limit", "Requests in flight admitted.", &[(Indicator::ConcurrencyLimit, "")], 1.0),
+        ("homeostat_requests_shed_per_second", "Requests refused at the limit.", &[(Indicator::ShedTotal, "")], 1e3),
+        ("homeostat_dimmer_ratio", "Share of optional work done.", &[(Indicator::Dimmer, "")], 1e4),
     ];
     for (name, help, indicators, scale) in gauges {
         let mut family = page.family(name, Gauge, help);

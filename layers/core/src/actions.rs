@@ -198,15 +198,15 @@ pub enum Measure {
         /// Which instance.
         instance: InstanceId,
     },
-    /// The mean time between two good answers, in microseconds. Unlike a share it does not get worse when only more is asked
-    /// for, and unlike a count of good answers less of it is better.
-    GoodAnswerGap {
+    /// The mean time between two answers that did not fail, in microseconds. Unlike a share it does not get worse when only more
+    /// is asked for, and unlike a count of answers less of it is better.
+    AnswerGap {
         /// Whose answers.
         service: ServiceName,
     },
 }
 
-/// The gap read when there is no good answer at all: an hour, longer than any that could be measured.
+/// The gap read when there is no answer at all: an hour, longer than any that could be measured.
 const GAP_US_MAX: u64 = 3_600_000_000;
 
 impl Measure {
@@ -236,9 +236,10 @@ impl Measure {
                 let (held, finished) = (value(Indicator::RequestsInFlight)?, value(Indicator::CompletedTotal)?);
                 Some(if finished == 0 { held } else { 0 })
             }
-            Measure::GoodAnswerGap { service } => {
-                let good_milli_per_second = snapshot.service_value(service, Indicator::GoodTotal)?;
-                Some(1_000_000_000_u64.checked_div(good_milli_per_second).unwrap_or(GAP_US_MAX))
+            Measure::AnswerGap { service } => {
+                let value = |indicator| snapshot.service_value(service, indicator);
+                let answered = value(Indicator::RequestsTotal)?.saturating_sub(value(Indicator::ErrorsTotal)?);
+                Some(1_000_000_000_u64.checked_div(answered).unwrap_or(GAP_US_MAX))
             }
         }
     }
@@ -252,7 +253,7 @@ impl Measure {
             Measure::BadRatio { .. } | Measure::KeptShare { .. } => Unit::BasisPoints,
             Measure::SpansKeptByChance => Unit::MilliPerSecond,
             Measure::Stuck { .. } => Unit::Count,
-            Measure::GoodAnswerGap { .. } => Unit::Micros,
+            Measure::AnswerGap { .. } => Unit::Micros,
         }
     }
 }
@@ -266,7 +267,7 @@ impl fmt::Display for Measure {
             Measure::KeptShare { service } => write!(f, "kept share of {service}"),
             Measure::SpansKeptByChance => f.write_str("spans kept by chance"),
             Measure::Stuck { service, instance } => write!(f, "requests stuck in {instance} of {service}"),
-            Measure::GoodAnswerGap { service } => write!(f, "time between good answers of {service}"),
+            Measure::AnswerGap { service } => write!(f, "time between answers of {service}"),
         }
     }
 }

@@ -19,6 +19,8 @@ pub enum IncidentKind {
     LatencyBurn,
     /// Capacity is used up.
     Saturation,
+    /// An instance takes requests and finishes none.
+    Wedged,
     /// More capacity is used than wanted. Never opens an incident; its findings stay pending and say since when.
     Pressure,
     /// Capacity lies idle. Never opens an incident; its findings stay pending and say since when.
@@ -31,6 +33,7 @@ impl fmt::Display for IncidentKind {
             IncidentKind::AvailabilityBurn => "availability burn",
             IncidentKind::LatencyBurn => "latency burn",
             IncidentKind::Saturation => "saturation",
+            IncidentKind::Wedged => "wedged",
             IncidentKind::Pressure => "pressure",
             IncidentKind::Slack => "slack",
         })

@@ -35,8 +35,6 @@ pub enum Indicator {
     SpansKeptByRuleTotal,
     /// The head-sampling probability that the target's sampler last fetched.
     HeadProbability,
-    /// Requests answered without failure and faster than the latency objective: what users came for.
-    GoodTotal,
     /// Requests that are being worked on or wait inside the target.
     RequestsInFlight,
     /// Requests that an instance has finished, well or not.
@@ -90,7 +88,7 @@ pub enum Direction {
 
 impl Indicator {
     /// Every indicator, in order.
-    pub const ALL: [Indicator; 17] = [
+    pub const ALL: [Indicator; 16] = [
         Indicator::RequestsTotal,
         Indicator::ErrorsTotal,
         Indicator::SlowTotal,
@@ -102,7 +100,6 @@ impl Indicator {
         Indicator::SpansKeptTotal,
         Indicator::SpansKeptByRuleTotal,
         Indicator::HeadProbability,
-        Indicator::GoodTotal,
         Indicator::RequestsInFlight,
         Indicator::CompletedTotal,
         Indicator::ConcurrencyLimit,
@@ -119,7 +116,6 @@ impl Indicator {
             | Indicator::SpansReceivedTotal
             | Indicator::SpansKeptTotal
             | Indicator::SpansKeptByRuleTotal
-            | Indicator::GoodTotal
             | Indicator::CompletedTotal
             | Indicator::ShedTotal => IndicatorKind::Counter,
             Indicator::LatencyP50
@@ -171,7 +167,6 @@ impl Indicator {
             Indicator::SpansKeptTotal => "spans kept",
             Indicator::SpansKeptByRuleTotal => "spans kept by rule",
             Indicator::HeadProbability => "head probability",
-            Indicator::GoodTotal => "good answers",
             Indicator::RequestsInFlight => "requests in flight",
             Indicator::CompletedTotal => "requests completed",
             Indicator::ConcurrencyLimit => "concurrency limit",

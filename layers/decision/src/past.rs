@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use homeostat_core::actions::{Action, ActionClass};
-use homeostat_core::{ActionId, ActionRequest, Label, Millis, PolicyView, Target};
+use homeostat_core::{ActionId, ActionRequest, InstanceId, Label, Millis, PolicyView, ServiceName, Target};
 
 /// What is open and what was decided within the budgets' windows.
 #[derive(Debug, Default)]
@@ -52,6 +52,17 @@ impl Past {
     pub(crate) fn open_like(&self, action: &Action) -> impl Iterator<Item = ActionId> {
         let open = self.targets.get(&action.target).map(|target| target.open.as_slice()).unwrap_or_default();
         open.iter().filter(|(kind, _)| *kind == action.kind).map(|(_, id)| *id)
+    }
+
+    /// The open actions of the same kind on any instance of `service`, in the order of the instances.
+    pub(crate) fn open_on_instances(&self, service: &ServiceName, kind: &Label) -> impl Iterator<Item = ActionId> {
+        let first = Target::Instance(service.clone(), InstanceId::from(""));
+        let of_service = self
+            .targets
+            .range(first..)
+            .take_while(move |(target, _)| matches!(target, Target::Instance(of, _) if of == service));
+        let open = of_service.flat_map(|(_, target)| &target.open);
+        open.filter(move |(open, _)| open == kind).map(|(_, id)| *id)
     }
 
     /// Decisions on `target`.

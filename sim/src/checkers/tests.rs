@@ -166,6 +166,27 @@ fn a_change_without_a_way_back_is_noticed() {
     assert_eq!(astray.complaints(), ["way_back"]);
 }
 
+/// Scenario: a restart that nobody permitted; permitted ones of a service with two instances, and of its last one.
+/// Guarantees: all but the one beside another instance are noticed.
+#[test]
+fn a_restart_without_permission_or_company_is_noticed() {
+    let restart = |scenario: &str, serving: Option<u32>| {
+        let mut stage = Stage(Checkers::new(&shipped(scenario).unwrap()));
+        stage.see(0);
+        if let Some(replicas) = serving {
+            let cart = ServiceReadings { replicas, ..ServiceReadings::default() };
+            let services = vec![ServiceReadings::default(), cart];
+            stage.0.second(SimTime::from_secs(1), &Readings { services, ..Readings::default() });
+        }
+        let action = actions::restart_instance(&"cart".into(), &"cart-0".into());
+        stage.act(2, ActionRequest { action, ..scale(1, 2, 2, 3) });
+        stage.complaints()
+    };
+    assert_eq!(restart("steady_state", Some(2)), ["way_back"]);
+    assert_eq!(restart("wedged_instance", Some(2)), [""; 0]);
+    assert_eq!(restart("wedged_instance", Some(1)), ["way_back"]);
+}
+
 /// Scenario: more replicas than allowed, asked for in small steps; more in the plant than allowed.
 /// Guarantees: both are noticed.
 #[test]

@@ -14,7 +14,7 @@ use crate::plants::{Readings, ServiceReadings, chance_bp};
 use crate::queue::SimTime;
 
 /// What is read of every service, in the order in which it is sent.
-const OF_SERVICES: [Indicator; 16] = [
+const OF_SERVICES: [Indicator; 15] = [
     Indicator::RequestsTotal,
     Indicator::ErrorsTotal,
     Indicator::SlowTotal,
@@ -26,7 +26,6 @@ const OF_SERVICES: [Indicator; 16] = [
     Indicator::Utilization,
     Indicator::ReplicasReady,
     Indicator::HeadProbability,
-    Indicator::GoodTotal,
     Indicator::RequestsInFlight,
     Indicator::ConcurrencyLimit,
     Indicator::ShedTotal,
@@ -156,7 +155,6 @@ impl Sensors {
             of.utilization_bp,
             Some(u64::from(of.replicas)),
             Some(u64::from(of.head_ppm)),
-            Some(of.totals.good),
             of.admission.map(|admission| admission.in_flight.into()),
             of.admission.map(|admission| admission.limit.into()),
             of.admission.map(|_| of.totals.shed),

@@ -9,7 +9,7 @@ use homeostat_adapters::JournalReader;
 use homeostat_core::{BasisPoints, Micros, TrialStage, Unit};
 
 use super::{Answer, CommandError, asking, state_dir, write_json};
-use crate::api::Status;
+use crate::api::{ServiceStatus, Status};
 use crate::cli::{ExplainArgs, JournalSource, StatusArgs};
 use crate::client::{AgentClient, ClientError};
 use crate::explain::Explanation;
@@ -114,6 +114,23 @@ fn write_services(out: &mut dyn Write, status: &Status) -> Result<(), CommandErr
             service.sampling.head,
             service.sampling.tail,
         )?;
+    }
+    status.services.iter().try_for_each(|service| write_help(out, service))
+}
+
+/// What is limited, dimmed or stuck; nothing of a service that is neither.
+fn write_help(out: &mut dyn Write, service: &ServiceStatus) -> Result<(), CommandError> {
+    let name = &service.name;
+    if let (Some(limit), Some(in_flight)) = (service.concurrency_limit, service.requests_in_flight) {
+        let shed = Unit::MilliPerSecond.render(service.shed_milli_per_second.unwrap_or(0));
+        writeln!(out, "{name}: {in_flight} requests in flight of {limit} admitted, {shed} refused")?;
+    }
+    if let Some(dimmer) = service.dimmer_bp {
+        writeln!(out, "{name}: {} of its optional work is done", Unit::BasisPoints.render(dimmer))?;
+    }
+    for instance in service.instances.iter().filter(|instance| instance.stuck) {
+        let held = instance.requests_in_flight.unwrap_or(0);
+        writeln!(out, "{name}: {} holds {held} requests and finishes none", instance.id)?;
     }
     Ok(())
 }

@@ -16,12 +16,21 @@ pub(super) fn read_guards(mut section: Section<'_>, settings: &mut GuardSettings
     read_budget(&mut section, "sampling", &mut settings.sampling, report);
     read_budget(&mut section, "scaling", &mut settings.scaling, report);
     read_budget(&mut section, "notification", &mut settings.notification, report);
+    read_budget(&mut section, "remediation", &mut settings.remediation, report);
+    read_budget(&mut section, "shedding", &mut settings.shedding, report);
+    read_budget(&mut section, "profiling", &mut settings.profiling, report);
     read_budget(&mut section, "global", &mut settings.global, report);
     if let Some(factor) = section.get("replicaFactorMax", report, scalars::factor) {
         settings.replica_factor_max = factor;
     }
     if let Some(factor) = section.get("samplingFactorMax", report, scalars::factor) {
         settings.sampling_factor_max = factor;
+    }
+    if let Some(factor) = section.get("limitFactorMax", report, scalars::factor) {
+        settings.limit_factor_max = factor;
+    }
+    if let Some(step) = section.get("dimmerStepMax", report, scalars::share) {
+        settings.dimmer_step_max = step;
     }
     section.close(report);
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use homeostat_control::ControlLoop;
 use homeostat_core::actions::{self, Action, Reversal};
 use homeostat_core::{
-    ActionId, Actuation, Autonomy, Command, Effect, Event, Indicator, InstanceId, Label, Observation, Policy,
+    ActionId, Actuation, Autonomy, Command, Effect, Event, Indicator, InstanceId, Label, Millis, Observation, Policy,
     PolicyView, ProfileKind, Proposal, Range, Report, ReportKind, RestartPermission, Seed, ServiceName,
     ServicePermissions, Settings, Stream, Target, TickRecord, Timestamp,
 };
@@ -132,7 +132,8 @@ fn observations(now: Timestamp, finished: &mut [[u64; 4]; 3], world: &mut Stream
             seen.push(Observation::new(Target::Service(service.clone()), indicator, value, now));
         }
         for (number, finished) in (0..INSTANCES).zip(finished) {
-            *finished += if Seed(spell).stream(&format!("{service}/{number}")).next_u64() % 3 == 0 { 0 } else { 5 };
+            let is_stuck = Seed(spell).stream(&format!("{service}/{number}")).next_u64().is_multiple_of(3);
+            *finished += if is_stuck { 0 } else { 5 };
             let target = Target::Instance(service.clone(), instance(service, number));
             seen.push(Observation::new(target.clone(), Indicator::RequestsInFlight, 3, now));
             seen.push(Observation::new(target, Indicator::CompletedTotal, *finished, now));
@@ -146,8 +147,8 @@ proptest! {
 
     /// Scenario: a policy proposes restarts of anything, knobs turned to anything and profiles, a quarter without a way back,
     /// while every class may act.
-    /// Guarantees: a restart is sent only where it was permitted unasked and beside an instance that made progress when it was
-    /// decided, at most two of four within ten minutes; whatever has a way back brings it; no limit leaves its range.
+    /// Guarantees: a restart is sent only where it was permitted unasked and beside an instance that made progress when it
+    /// was decided, at most two of four within ten minutes; whatever has a way back brings it; no limit leaves its range.
     #[test]
     fn undo_comes_first(seed in any::<u64>()) {
         let run = Run::of(seed);
@@ -170,7 +171,7 @@ proptest! {
                 _ => {}
             }
         }
-        let crowded = restarts.windows(3).any(|three| three[2].since(three[0]) < homeostat_core::Millis::from_secs(600));
+        let crowded = restarts.windows(3).any(|three| three[2].since(three[0]) < Millis::from_secs(600));
         prop_assert!(!crowded, "{:?}", restarts);
         // The breaker is not simply silenced.
         prop_assert_eq!(kinds.len(), 3, "{:?}", kinds);

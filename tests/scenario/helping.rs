@@ -19,7 +19,7 @@ fn sent<'a>(report: &'a RunReport, kind: &str) -> Vec<&'a ActionStory> {
 
 /// Good answers of checkout in a second of the overload, on average.
 fn goodput(report: &RunReport) -> u32 {
-    let checkout = report.series.services.iter().position(|name| name.as_str() == "checkout").unwrap();
+    let checkout = report.series.services.iter().position(|name| name.as_str() == "checkout").expect("it is there");
     let good: Vec<u32> = report.series.of(checkout).skip(240).take(240).map(|sample| sample.good).collect();
     good.iter().sum::<u32>() / good.len() as u32
 }

@@ -29,6 +29,8 @@ pub(crate) struct ServiceConditions {
     pub(crate) sensor: Sensor,
     /// The share of actuations that are refused.
     pub(crate) actuations_failing_bp: u32,
+    /// The number of instances that somebody else wants.
+    pub(crate) other_hand: Option<u32>,
 }
 
 /// How a target is seen.
@@ -52,6 +54,7 @@ impl Conditions {
             start_delay_factor_bp: 10_000,
             sensor: Sensor::default(),
             actuations_failing_bp: 0,
+            other_hand: None,
         };
         Conditions {
             services: vec![service; services],

@@ -11,6 +11,7 @@ mod late_observations;
 mod late_reports;
 mod lost_observations;
 mod lost_reports;
+mod other_hand;
 mod replica_loss;
 mod slow_service;
 mod slow_start;
@@ -65,6 +66,7 @@ catalogue! {
     SlowService => slow_service::SlowService;
     FailingService => failing_service::FailingService;
     ReplicaLoss => replica_loss::ReplicaLoss;
+    OtherHand => other_hand::OtherHand;
     SlowStart => slow_start::SlowStart;
     LostObservations => lost_observations::LostObservations;
     LateObservations => late_observations::LateObservations;

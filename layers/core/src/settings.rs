@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::actions::ActionClass;
+use crate::actions::{self, ActionClass, ActionKind};
 use crate::{
-    BasisPoints, Micros, Millis, Replicas, SamplingProbability, Seed, ServiceName, ServiceObjectives, ServiceSampling,
+    BasisPoints, DisarmBound, Micros, Millis, Replicas, SamplingProbability, Seed, ServiceName, ServiceObjectives,
+    ServiceSampling,
 };
 
 /// Everything the loop is told by people.
@@ -197,10 +198,17 @@ pub enum Autonomy {
 }
 
 impl GuardSettings {
-    /// The longest window of any budget.
+    /// How far back any guard looks at decisions.
     pub fn longest_window(&self) -> Millis {
         let budgets = [self.per_target, self.sampling, self.scaling, self.notification, self.global];
-        budgets.into_iter().map(|budget| budget.window).max().unwrap_or_default()
+        let dwells = actions::CATALOGUE.iter().map(|kind| self.dwell(kind));
+        let windows = budgets.into_iter().map(|budget| budget.window).chain([self.blast_radius.window]);
+        windows.chain(dwells).max().unwrap_or_default()
+    }
+
+    /// How long a knob must be left alone before an action of `kind` turns it the other way.
+    pub fn dwell(&self, kind: &ActionKind) -> Millis {
+        Millis(self.dwell_factor.of(kind.cooldown.0))
     }
 
     /// The budget of `class`.
@@ -257,8 +265,22 @@ pub struct RateBudget {
     pub window: Millis,
 }
 
+/// How much may be changed within one window, however good each change looks by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlastRadius {
+    /// Targets changed in a way that users can feel.
+    pub targets_max: u32,
+    /// The share of all services from which something is taken away; one always may be.
+    pub services_max: BasisPoints,
+    /// The share of a service's replicas that is taken away; one always may be.
+    pub replicas_max: BasisPoints,
+    /// In how much time.
+    pub window: Millis,
+}
+
 /// How often and how far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct GuardSettings {
     /// Actions on one target.
     pub per_target: RateBudget,
@@ -274,6 +296,18 @@ pub struct GuardSettings {
     pub replica_factor_max: BasisPoints,
     /// One sampling action multiplies or divides a probability by at most this, in basis points.
     pub sampling_factor_max: BasisPoints,
+    /// How much at once.
+    pub blast_radius: BlastRadius,
+    /// Whether anything may be taken to zero or raised from it.
+    pub allow_zero: bool,
+    /// A knob is turned the other way after so many cooldowns at the earliest, in basis points.
+    pub dwell_factor: BasisPoints,
+    /// Above this share of services in trouble at once nothing is done.
+    pub storm_above: BasisPoints,
+    /// When what is taken back again and again is given up.
+    pub disarm: DisarmBound,
+    /// How long what somebody else has set is left alone.
+    pub yield_for: Millis,
 }
 
 impl Default for GuardSettings {
@@ -286,6 +320,17 @@ impl Default for GuardSettings {
             global: RateBudget { actions_max: 310, window: Millis::from_secs(60) },
             replica_factor_max: BasisPoints(20_000),
             sampling_factor_max: BasisPoints(100_000),
+            blast_radius: BlastRadius {
+                targets_max: 20,
+                services_max: BasisPoints(5000),
+                replicas_max: BasisPoints(5000),
+                window: Millis::from_secs(300),
+            },
+            allow_zero: false,
+            dwell_factor: BasisPoints(25_000),
+            storm_above: BasisPoints(5500),
+            disarm: DisarmBound { undone_max: 3, rearm_after: Millis::from_secs(6 * 3600) },
+            yield_for: Millis::from_secs(600),
         }
     }
 }

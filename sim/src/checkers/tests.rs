@@ -129,7 +129,7 @@ fn a_change_through_a_closed_gate_is_noticed() {
     blind.answer(1, seen, vec![effect]);
     assert_eq!(blind.complaints(), ["gates"]);
     let mut held = stage();
-    held.0.operator(OperatorCommand::Hold);
+    held.0.operator(&OperatorCommand::Hold);
     held.act(1, request);
     assert_eq!(held.complaints(), ["gates"]);
 }

@@ -145,6 +145,14 @@ impl Body {
         self.guards.retain(|guard| guard.name() != name);
     }
 
+    pub(crate) const fn is_held(&self) -> bool {
+        self.held
+    }
+
+    pub(crate) const fn now(&self) -> Timestamp {
+        self.now
+    }
+
     pub(crate) fn caution(&self) -> &Caution {
         &self.caution
     }

@@ -91,6 +91,16 @@ impl ControlLoop {
         machine::regime(self.machine.state())
     }
 
+    /// Whether an operator holds it.
+    pub fn is_held(&self) -> bool {
+        self.body.is_held()
+    }
+
+    /// The latest time it was told.
+    pub fn now(&self) -> Timestamp {
+        self.body.now()
+    }
+
     /// The settings in force.
     pub fn settings(&self) -> &Settings {
         &self.body.settings

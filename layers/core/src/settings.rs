@@ -52,6 +52,9 @@ pub struct PerceptionSettings {
     pub forget_after: Millis,
     /// Above this share of signals that are not fresh the loop is blind.
     pub blind_above: BasisPoints,
+    /// Two sources that differ by more than this share of the larger value contradict each other.
+    #[serde(default = "PerceptionSettings::contradiction_above_default")]
+    pub contradiction_above: BasisPoints,
     /// Services, operations and the like followed at once. What comes beyond it is refused and counted, so that hostile names
     /// cannot fill the memory.
     #[serde(default = "PerceptionSettings::targets_max_default")]
@@ -59,6 +62,11 @@ pub struct PerceptionSettings {
 }
 
 impl PerceptionSettings {
+    /// A third: what two honest clocks and averages make of one truth differs by less.
+    const fn contradiction_above_default() -> BasisPoints {
+        BasisPoints(3333)
+    }
+
     /// Room for ten thousand services and more. Each costs 12 KiB after some minutes, and about 8 KiB more once its long windows
     /// are full.
     const fn targets_max_default() -> u32 {
@@ -72,6 +80,7 @@ impl Default for PerceptionSettings {
             stale_after: Millis::from_secs(15),
             forget_after: Millis::from_secs(600),
             blind_above: BasisPoints(5000),
+            contradiction_above: PerceptionSettings::contradiction_above_default(),
             targets_max: PerceptionSettings::targets_max_default(),
         }
     }

@@ -7,7 +7,7 @@
 use homeostat_core::actions::SCALE_REPLICAS;
 use homeostat_core::{
     Caution, Habit, Hands, Indicator, Knob, Ledger, LedgerEntry, Millis, OtherHand, Outcome, PolicyView, ServiceName,
-    Target, Timestamp, Verdict,
+    Target, Timestamp, TrialState, Turn, Verdict,
 };
 
 /// How long a decision explains that its value is found, whatever became of its trial: a change may take effect long after

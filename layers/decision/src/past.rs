@@ -3,7 +3,7 @@
 //! Answers how many decisions count against each budget and which trials are open on a target, without looking through all
 //! of them for every candidate. Counted once a tick, and once more for each request that is accepted meanwhile.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use homeostat_core::actions::{Action, ActionClass};
 use homeostat_core::{ActionId, ActionRequest, Knob, Label, Millis, PolicyView, Target, Timestamp, Turn, Way};
@@ -64,7 +64,12 @@ impl Past {
         for trial in view.trials {
             past.open(&trial.request);
         }
+        let mut known = BTreeSet::new();
         for entry in view.ledger.within(now, guards.longest_window()) {
+            // What a person released stands there twice; the newer entry, which comes first, is when it was done.
+            if !known.insert(entry.id) {
+                continue;
+            }
             let age = now.since(entry.at);
             let is_within = |window: Millis| usize::from(age < window);
             let target = past.targets.entry(entry.target.clone()).or_default();

@@ -80,7 +80,7 @@ impl Sensors {
         if self.arrives(conditions.agent_sensor) {
             let batch = destination(conditions.agent_sensor, &mut fresh, &mut late);
             for (signal, value) in self.agent_signals.iter().zip(values) {
-                batch.push(Observation::Measured { signal: signal.clone(), value, at });
+                batch.push(Observation::new(signal.target.clone(), signal.indicator, value, at));
             }
         }
         (fresh, late)
@@ -128,7 +128,7 @@ impl Sensors {
         ];
         for (signal, value) in self.signals[index].iter().zip(values) {
             if let Some(value) = value {
-                batch.push(Observation::Measured { signal: signal.clone(), value, at });
+                batch.push(Observation::new(signal.target.clone(), signal.indicator, value, at));
             }
         }
     }

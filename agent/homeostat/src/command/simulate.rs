@@ -3,6 +3,7 @@
 //! Answers whether the loop keeps its promises in a simulated world. Holds nothing of the simulation; it chooses what runs,
 //! shows how far it is, and writes down what was found.
 
+mod attack;
 mod swim;
 
 use std::io::{self, Write};
@@ -29,6 +30,9 @@ pub(super) fn simulate(command: SimCommand, out: &mut dyn Write) -> Result<Answe
                 write_swarm(out, &swarm, took)?
             }
             Ok(if swarm.failed == 0 { Answer::Yes } else { Answer::No })
+        }
+        SimCommand::Attack { guard, seeds, seed, json } => {
+            attack::run(&attack::Wanted { guard, seeds, first: Seed(seed) }, json, out)
         }
         SimCommand::List { json } => list(json, out),
     }

@@ -115,6 +115,9 @@ pub(super) fn read_perception(mut section: Section<'_>, settings: &mut Perceptio
     if let Some(above) = section.get("blindAbove", report, scalars::share) {
         settings.blind_above = above;
     }
+    if let Some(above) = section.get("contradictionAbove", report, scalars::share) {
+        settings.contradiction_above = above;
+    }
     if settings.forget_after <= settings.stale_after {
         let what = format!("must be longer than staleAfter, which is {}", settings.stale_after);
         match forget_field {

@@ -6,9 +6,9 @@
 use homeostat_core::actions::{self, Action, Measure};
 use homeostat_core::{
     ActionId, ActionRequest, Assessment, BasisPoints, Caution, GuardSettings, Habit, Hands, InForce, Indicator,
-    Knowledge, Label, Ledger, LedgerEntry, OtherHand, PolicyView, Reading, Regime, Replicas, SamplingProbability,
-    ServiceName, ServiceSampling, ServiceScaling, Settings, Severity, Signal, Snapshot, Storm, Target, Timestamp,
-    Trial, TrialState, WindowCounts,
+    Knowledge, Label, Ledger, LedgerEntry, Millis, OtherHand, PolicyView, Reading, Regime, Replicas,
+    SamplingProbability, ServiceName, ServiceSampling, ServiceScaling, Settings, Severity, Signal, Snapshot, Storm,
+    Target, Timestamp, Trial, TrialState, WindowCounts,
 };
 
 use crate::{Candidate, Guard, GuardView, Past, Refusal};
@@ -63,7 +63,9 @@ impl World {
     pub(crate) fn with_entry(mut self, action: Action, second: u64) -> World {
         let turns = action.turns();
         let (kind, class, target) = (action.kind, action.class, action.target);
-        let entry = LedgerEntry { id: ActionId(second), kind, class, target, at: Timestamp(second * 1000), turns };
+        let number = self.ledger.within(Timestamp(u64::MAX), Millis(u64::MAX)).count() as u64;
+        let id = ActionId(second * 1000 + number);
+        let entry = LedgerEntry { id, kind, class, target, at: Timestamp(second * 1000), turns };
         self.ledger.enter(entry);
         self
     }

@@ -187,6 +187,11 @@ impl Policy for Stubborn {
 
     fn propose(&self, view: &PolicyView<'_>, proposals: &mut Vec<Proposal>) {
         let service = ServiceName::from("cart");
+        let last = view.ledger.last(&actions::ADJUST_SAMPLING.name, &Target::Service(service.clone()));
+        // What was kept before the last try must have left the rate by which the next one is judged.
+        if last.is_some_and(|last| view.snapshot.at.since(last.at) < Millis::from_secs(40)) {
+            return;
+        }
         let from = view.in_force.sampling.get(&service).copied().unwrap_or(view.settings.sampling.initial);
         let tail = SamplingProbability::from_ppm_saturating(u64::from(from.tail.ppm()) * 5);
         let action = actions::adjust_sampling(&service, from, ServiceSampling { tail, ..from }, 0);

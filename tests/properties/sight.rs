@@ -5,8 +5,8 @@
 
 use homeostat_control::ControlLoop;
 use homeostat_core::{
-    Autonomy, Command, Event, Indicator, Observation, Regime, Replicas, ServiceScaling, Settings, Source, Target,
-    TickRecord, Timestamp,
+    Autonomy, Command, Event, Indicator, Observation, Regime, Replicas, ServiceScaling, Settings, Target, TickRecord,
+    Timestamp, Witness,
 };
 use proptest::prelude::*;
 
@@ -56,7 +56,7 @@ fn run(failure: Failure, signals: &[Indicator], from: u64) -> Vec<TickRecord> {
                 Failure::Late => seen.extend((60 <= second - from).then(|| at(second - 60))),
                 Failure::Contradicted => {
                     let other = Observation::new(Target::Service("cart".into()), indicator, value * 9, now);
-                    seen.extend([at(second), other.by(Source::ScaleEndpoint)]);
+                    seen.extend([at(second), other.by(Witness::ScaleEndpoint)]);
                 }
             }
         }

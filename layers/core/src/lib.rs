@@ -56,7 +56,7 @@ pub use settings::{
     Autonomy, AutonomySettings, BlastRadius, GuardSettings, LearningSettings, ObjectiveSettings, PerceptionSettings,
     RateBudget, SamplingSettings, ScalingSettings, ServiceScaling, Settings,
 };
-pub use signal::{Direction, Indicator, IndicatorKind, MissingReason, Observation, Reading, Signal, Source, Unit};
+pub use signal::{Direction, Indicator, IndicatorKind, MissingReason, Observation, Reading, Signal, Unit, Witness};
 pub use snapshot::{Edge, Served, Snapshot};
 pub use target::Target;
 pub use trial::{Ledger, LedgerEntry, Outcome, Report, ReportKind, Trial, TrialStage, TrialState, Verdict};

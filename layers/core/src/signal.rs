@@ -188,7 +188,7 @@ impl fmt::Display for Signal {
 /// By which way a reading came. Two ways to one signal are two witnesses, who may contradict each other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Source {
+pub enum Witness {
     /// Telemetry that the data plane received, and what it counted itself.
     #[default]
     Telemetry,
@@ -196,11 +196,11 @@ pub enum Source {
     ScaleEndpoint,
 }
 
-impl Source {
+impl Witness {
     /// Whether it is the usual one, which need not be written down.
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
     fn is_usual(&self) -> bool {
-        *self == Source::default()
+        *self == Witness::default()
     }
 }
 
@@ -217,8 +217,8 @@ pub enum Observation {
         /// When it was true at the source.
         at: Timestamp,
         /// Who says so.
-        #[serde(default, skip_serializing_if = "Source::is_usual")]
-        source: Source,
+        #[serde(default, skip_serializing_if = "Witness::is_usual")]
+        witness: Witness,
     },
     /// One service was seen calling another.
     Called {
@@ -236,14 +236,14 @@ pub enum Observation {
 impl Observation {
     /// A measurement of `indicator` of `target`.
     pub const fn new(target: Target, indicator: Indicator, value: u64, at: Timestamp) -> Observation {
-        Observation::Measured { signal: Signal { target, indicator }, value, at, source: Source::Telemetry }
+        Observation::Measured { signal: Signal { target, indicator }, value, at, witness: Witness::Telemetry }
     }
 
     /// The same, said by another witness. Who sees a call is not told apart.
     #[must_use]
-    pub fn by(self, source: Source) -> Observation {
+    pub fn by(self, witness: Witness) -> Observation {
         match self {
-            Observation::Measured { signal, value, at, .. } => Observation::Measured { signal, value, at, source },
+            Observation::Measured { signal, value, at, .. } => Observation::Measured { signal, value, at, witness },
             called @ Observation::Called { .. } => called,
         }
     }

@@ -103,10 +103,10 @@ impl Perception {
             return;
         };
         for observation in run {
-            if let Observation::Measured { signal, value, at, source } = observation {
+            if let Observation::Measured { signal, value, at, witness } = observation {
                 let at = now.min(*at);
                 self.forget_due = self.forget_due.min(at + self.forget_after);
-                followed.absorb(target, signal.indicator, Heard { value: *value, at, source: *source });
+                followed.absorb(target, signal.indicator, Heard { value: *value, at, witness: *witness });
             }
         }
     }
@@ -157,7 +157,7 @@ fn are_of_one_target(one: &Observation, other: &Observation) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use homeostat_core::{MissingReason, Source, Window};
+    use homeostat_core::{MissingReason, Window, Witness};
 
     use super::*;
 
@@ -214,7 +214,7 @@ mod tests {
         let mut read = |second: u64, telemetry: Option<u64>, endpoint: u64| {
             let at = Timestamp(second * 1000);
             let said = |value| Observation::new(service(), Indicator::Utilization, value, at);
-            let both = [telemetry.map(said), Some(said(endpoint).by(Source::ScaleEndpoint))];
+            let both = [telemetry.map(said), Some(said(endpoint).by(Witness::ScaleEndpoint))];
             let both: Vec<_> = both.into_iter().flatten().collect();
             perception.absorb(at, &both, &PerceptionSettings::default());
             freeze(&mut perception, second).reading(&service(), Indicator::Utilization)

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use homeostat_core::{
-    Direction, Indicator, IndicatorKind, Millis, MissingReason, PerceptionSettings, Reading, Source, Timestamp,
+    Direction, Indicator, IndicatorKind, Millis, MissingReason, PerceptionSettings, Reading, Timestamp, Witness,
 };
 
 use crate::witnesses::Witnesses;
@@ -29,7 +29,7 @@ pub(crate) struct Heard {
     /// When it was true at the source.
     pub(crate) at: Timestamp,
     /// Who says so.
-    pub(crate) source: Source,
+    pub(crate) witness: Witness,
 }
 
 /// What an observation did to a track.
@@ -55,21 +55,21 @@ pub(crate) struct Track {
     recent: VecDeque<(Timestamp, u64)>,
     /// What `recent` says, worked out when it changes: a tick reads every track, and the readings lie elsewhere in memory.
     said: Option<u64>,
-    source: Source,
+    witness: Witness,
     /// Of a gauge that two sources tell.
     witnesses: Option<Box<Witnesses>>,
 }
 
 impl Track {
     pub(crate) fn first(indicator: Indicator, heard: Heard) -> Track {
-        let Heard { value, at, source } = heard;
+        let Heard { value, at, witness } = heard;
         let first = match indicator.kind() {
             IndicatorKind::Counter => Some(0),
             IndicatorKind::Averaged => Some(value),
             IndicatorKind::Gauge => None,
         };
         let recent = first.map(|first| (at, first)).into_iter().collect();
-        let mut track = Track { value, at, rise_max: 0, recent, said: None, source, witnesses: None };
+        let mut track = Track { value, at, rise_max: 0, recent, said: None, witness, witnesses: None };
         track.say(indicator);
         track
     }
@@ -79,15 +79,15 @@ impl Track {
     }
 
     pub(crate) fn absorb(&mut self, indicator: Indicator, heard: Heard) -> Absorbed {
-        let Heard { value, at, source } = heard;
+        let Heard { value, at, witness } = heard;
         // Totals of two sources count different things; the first one is kept.
-        if at < self.at || (source != self.source && indicator.kind() == IndicatorKind::Counter) {
+        if at < self.at || (witness != self.witness && indicator.kind() == IndicatorKind::Counter) {
             return Absorbed::Read;
         }
         match &mut self.witnesses {
             Some(witnesses) => witnesses.hear(heard),
-            None if source != self.source => {
-                let before = Heard { value: self.value, at: self.at, source: self.source };
+            None if witness != self.witness => {
+                let before = Heard { value: self.value, at: self.at, witness: self.witness };
                 self.witnesses = Some(Box::new(Witnesses::of(before, heard)));
             }
             None => {}

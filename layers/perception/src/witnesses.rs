@@ -4,7 +4,7 @@
 //! at different moments do not seem to lie. Only two are heard: with two that disagree, it does not help to know a third.
 //! Nobody is taken for the better witness; what two say differently is not known.
 
-use homeostat_core::{BasisPoints, PerceptionSettings, Source, Timestamp};
+use homeostat_core::{BasisPoints, PerceptionSettings, Timestamp, Witness};
 
 use crate::track::Heard;
 
@@ -16,14 +16,14 @@ pub(crate) struct Witnesses {
 
 #[derive(Clone, Copy, Debug)]
 struct Said {
-    source: Source,
+    witness: Witness,
     at: Timestamp,
     mean: u64,
 }
 
 impl Said {
     const fn first(heard: Heard) -> Said {
-        Said { source: heard.source, at: heard.at, mean: heard.value }
+        Said { witness: heard.witness, at: heard.at, mean: heard.value }
     }
 
     /// A quarter of what is new: four readings in five have weight, which is what an averaged gauge is read over.
@@ -41,7 +41,7 @@ impl Witnesses {
 
     /// One of them says something.
     pub(crate) fn hear(&mut self, heard: Heard) {
-        if let Some(said) = self.said.iter_mut().find(|said| said.source == heard.source) {
+        if let Some(said) = self.said.iter_mut().find(|said| said.witness == heard.witness) {
             said.hear(heard);
         }
     }

@@ -5,7 +5,7 @@
 
 use homeostat_core::actions::{self, Action, Measure};
 use homeostat_core::{
-    Indicator, Label, Policy, PolicyView, Proposal, Reading, Replicas, SamplingProbability, ServiceName,
+    Indicator, Label, Millis, Policy, PolicyView, Proposal, Reading, Replicas, SamplingProbability, ServiceName,
     ServiceSampling, Signal, Target, Way,
 };
 
@@ -84,6 +84,9 @@ impl Policy for Flip {
 /// Five times as many traces of every service, whatever the budget is.
 struct Raise;
 
+/// Between two raises: what was kept before the last one must have left the rates by which the next is judged.
+const RAISED_EVERY: Millis = Millis::from_secs(40);
+
 impl Policy for Raise {
     fn name(&self) -> &'static str {
         "raise"
@@ -91,6 +94,10 @@ impl Policy for Raise {
 
     fn propose(&self, view: &PolicyView<'_>, proposals: &mut Vec<Proposal>) {
         for service in view.snapshot.services() {
+            let last = view.ledger.last(&actions::ADJUST_SAMPLING.name, &Target::Service(service.clone()));
+            if last.is_some_and(|last| view.snapshot.at.since(last.at) < RAISED_EVERY) {
+                continue;
+            }
             let from = view.in_force.sampling.get(service).copied().unwrap_or(view.settings.sampling.initial);
             let tail = SamplingProbability::from_ppm_saturating(u64::from(from.tail.ppm()) * 5);
             let action = actions::adjust_sampling(service, from, ServiceSampling { tail, ..from }, 0);

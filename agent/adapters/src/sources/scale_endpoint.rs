@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use homeostat_core::{Indicator, Millis, Observation, ServiceName, Source, Target, Timestamp};
+use homeostat_core::{Indicator, Millis, Observation, ServiceName, Target, Timestamp, Witness};
 use serde::Deserialize;
 
 use super::parallel::in_parallel;
@@ -80,7 +80,7 @@ fn observations(service: &ServiceName, answer: &Answer, now: Timestamp) -> Vec<O
     let replicas = Observation::new(target.clone(), Indicator::ReplicasReady, u64::from(answer.replicas), now);
     let utilization = answer.utilization.and_then(basis_points);
     let utilization = utilization.map(|value| Observation::new(target, Indicator::Utilization, value, now));
-    std::iter::once(replicas).chain(utilization).map(|said| said.by(Source::ScaleEndpoint)).collect()
+    std::iter::once(replicas).chain(utilization).map(|said| said.by(Witness::ScaleEndpoint)).collect()
 }
 
 /// A fraction in basis points. A negative one is nonsense and not observed; one above a hundred times capacity reads as that.

@@ -203,9 +203,14 @@ impl Checkers {
         }
     }
 
-    /// Somebody else set the replicas of a service.
+    /// Somebody else set the replicas of a service. The first time counts: what follows within the time that the loop must leave
+    /// them alone is one fight.
     pub(crate) fn other_hand(&mut self, service: &ServiceName, now: SimTime) {
-        self.other_hands.insert(service.clone(), now);
+        let yields_for = self.settings.guards.yield_for;
+        let first = self.other_hands.entry(service.clone()).or_insert(now);
+        if yields_for <= now.wall().since(first.wall()) {
+            *first = now;
+        }
     }
 
     /// An assertion of the loop failed, and it acts no more. That is how it should end, and it should not come to that.

@@ -3,7 +3,9 @@
 //! Answers what becomes of an action that needs a yes: it is sent once, only after the yes, only if the guards still agree,
 //! and not at all when the yes comes too late.
 
-use homeostat_core::{ActionId, Autonomy, Effect, Millis, OperatorCommand, Settings};
+use std::collections::BTreeSet;
+
+use homeostat_core::{ActionId, Actuation, Autonomy, Effect, Millis, OperatorCommand, Settings};
 
 use crate::Run;
 use crate::adversary;
@@ -58,4 +60,36 @@ fn a_yes_is_checked_against_the_world_as_it_is() {
     let tick = run.records.iter().find(|record| record.at.as_millis() == 20_000).expect("a record per tick");
     let refused = tick.plan.withheld.iter().find(|withheld| withheld.proposal.action == asked);
     assert_eq!(refused.expect("refused").guard.as_str(), "kill_switch");
+}
+
+/// Scenario: a person says yes to one question after another, every second, to all that were asked.
+/// Guarantees: what is sent keeps the scaling budget and the blast radius from the moment of the yes on, not of the question;
+/// what is refused names its guard.
+#[test]
+fn a_yes_spends_the_budget_when_it_is_given() {
+    let mut settings = asking();
+    settings.guards.blast_radius.targets_max = 4;
+    let mut spent = 0;
+    for seed in 1..=4 {
+        let run = Run::of(seed, &settings, |second| {
+            (20 <= second).then_some(OperatorCommand::Approve(ActionId(second - 19)))
+        });
+        let sent: Vec<_> = run
+            .applied()
+            .filter_map(|(at, _, actuation)| match actuation {
+                Actuation::SetReplicas { service, .. } => Some((at, service)),
+                _ => None,
+            })
+            .collect();
+        for (last, _) in &sent {
+            let within = |window: Millis| sent.iter().filter(move |(at, _)| at <= last && last.since(*at) < window);
+            assert!(within(settings.guards.scaling.window).count() <= settings.guards.scaling.actions_max as usize);
+            let touched: BTreeSet<_> =
+                within(settings.guards.blast_radius.window).map(|(_, service)| service).collect();
+            assert!(touched.len() <= 4, "{touched:?}");
+        }
+        let refused = run.records.iter().flat_map(|record| &record.plan.withheld);
+        spent += refused.filter(|withheld| withheld.guard.as_str() == "blast_radius").count();
+    }
+    assert!(0 < spent, "nobody was refused");
 }

@@ -53,7 +53,8 @@ proptest! {
         for last in &decided {
             let kind = homeostat_core::actions::kind(last.action.kind.as_str()).expect("in the catalogue");
             let before = |window: homeostat_core::Millis| {
-                decided.iter().filter(move |one| one.decided <= last.decided && last.decided.since(one.decided) < window)
+                let earlier = decided.iter().filter(|one| one.decided <= last.decided);
+                earlier.filter(move |one| last.decided.since(one.decided) < window)
             };
             let of_class = guards.budget(last.action.class);
             let spent = before(of_class.window).filter(|one| one.action.class == last.action.class).count();

@@ -31,7 +31,7 @@ proptest! {
             prop_assert!(request.alternatives.iter().any(|other| other.kind.as_str() == "none"), "doing nothing is named");
             prop_assert!(BasisPoints(0) < request.propensity && actions::kind(request.action.kind.as_str()).is_some());
             let told = request.action.class == ActionClass::Notification;
-            prop_assert!(told || (request.action.way_back.is_some() && request.action.expectation.measure().is_some()));
+            prop_assert!(told || request.action.way_back.is_some());
             let written = serde_json::to_value(request).expect("plain data");
             for key in ["id", "decided", "policy", "incident", "action", "baseline", "why", "propensity", "alternatives", "passed"] {
                 prop_assert!(written.get(key).is_some(), "{key} is not written");

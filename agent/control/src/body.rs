@@ -18,6 +18,7 @@ use homeostat_perception::Perception;
 
 use crate::CheckpointScope;
 use crate::machine::Stimulus;
+use crate::recovered::believable;
 
 /// Reports taken per tick. Every open trial can report once, be asked once and be undone once; more are noise.
 const REPORTS_MAX: usize = 16_384;
@@ -158,6 +159,7 @@ impl Body {
     }
 
     fn recover(&mut self, checkpoint: Checkpoint) -> Stimulus {
+        let checkpoint = believable(checkpoint);
         self.settings = checkpoint.settings;
         self.settings_generation = checkpoint.settings_generation;
         let bulk = checkpoint.bulk.map(|bulk| *bulk).unwrap_or_default();

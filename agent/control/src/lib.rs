@@ -13,6 +13,7 @@
 
 mod body;
 mod machine;
+mod recovered;
 
 use homeostat_core::{
     Caution, Checkpoint, Command, Event, InForce, Knowledge, Learner, Policy, Regime, Settings, Timestamp, Trial,

@@ -52,7 +52,7 @@ impl Touched {
 
     /// Together with what was done besides.
     pub(crate) fn and(self, other: Touched) -> Touched {
-        Touched { taken: self.taken + other.taken, most: self.most.max(other.most) }
+        Touched { taken: self.taken.saturating_add(other.taken), most: self.most.max(other.most) }
     }
 }
 

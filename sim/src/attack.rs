@@ -48,6 +48,7 @@ attacks! {
     "envelope" with GROW caught by "envelope";
     "never_zero" with SHRINK caught by "zero";
     "bounded_step" with LEAP caught by "step";
+    "undo_first" with RESTART caught by "carries_on";
     "disarm" with RAISE caught by "taken_back";
     "ownership" with GROW caught by "other_hand";
     "open_trial" with GROW caught by "one_trial";

@@ -5,6 +5,7 @@
 //! plant; it never sees the inside of the loop, so it cannot share its mistakes.
 
 mod blast_radius;
+mod carries_on;
 mod cooldown;
 mod deadlines;
 mod envelope;
@@ -49,6 +50,7 @@ const CATALOGUE: &[(&str, Make)] = &[
     ("reversal", || Box::new(reversal::Reversal::default())),
     ("worst_case", || Box::new(worst_case::WorstCase::default())),
     ("blast_radius", || Box::new(blast_radius::BlastRadius::default())),
+    ("carries_on", || Box::new(carries_on::CarriesOn::default())),
     ("storm", || Box::new(storm::Storm::default())),
     ("taken_back", || Box::new(taken_back::TakenBack::default())),
     ("other_hand", || Box::new(other_hand::OtherHand)),

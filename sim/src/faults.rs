@@ -17,6 +17,7 @@ mod other_hand;
 mod replica_loss;
 mod slow_service;
 mod slow_start;
+mod wedged_instance;
 
 use homeostat_core::ServiceName;
 use serde::Deserialize;
@@ -76,6 +77,7 @@ catalogue! {
     ReplicaLoss => replica_loss::ReplicaLoss;
     OtherHand => other_hand::OtherHand;
     SlowStart => slow_start::SlowStart;
+    WedgedInstance => wedged_instance::WedgedInstance;
     ColdCache => cold_cache::ColdCache;
     NoisyNeighbour => noisy_neighbour::NoisyNeighbour;
     LostObservations => lost_observations::LostObservations;

@@ -95,6 +95,14 @@ proptest! {
                 Actuation::SetSampling { sampling, .. } => {
                     prop_assert!(settings.sampling.floor <= sampling.tail && settings.sampling.floor <= sampling.head);
                 }
+                Actuation::SetParameter { service, parameter, value } => {
+                    let allowed = settings.permissions.of(&service).range(parameter);
+                    prop_assert!(allowed.is_some_and(|allowed| allowed.min <= value && value <= allowed.max));
+                }
+                Actuation::Restart { service, .. } => {
+                    prop_assert!(settings.permissions.of(&service).restart.is_some());
+                }
+                Actuation::Profile { service, .. } => prop_assert!(settings.permissions.of(&service).profile),
                 Actuation::Notify { .. } => {}
             }
         }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Label, Millis, ServiceName, Target, Timestamp, Way};
+use crate::{Knob, Label, Millis, ServiceName, Target, Timestamp, Way};
 
 /// What guards remember from tick to tick.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,8 +17,9 @@ pub struct Caution {
     pub needs: BTreeMap<ServiceName, Needs>,
     /// What was taken back, and what is disarmed for it.
     pub undone: Undone,
-    /// Where each service's replicas stood, and who set them.
-    pub hands: BTreeMap<ServiceName, Hands>,
+    /// Where each knob of a service that may be turned stood, and who turned it.
+    #[serde(with = "crate::pairs")]
+    pub hands: BTreeMap<(ServiceName, Knob), Hands>,
 }
 
 /// What was needed, so far back as a reduction must look.
@@ -173,10 +174,10 @@ impl DisarmBound {
     }
 }
 
-/// Where the replicas of a service stood.
+/// Where a knob stood.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hands {
-    /// The number that is known to be somebody's wish: the loop's, or what was found.
+    /// The level that is known to be somebody's wish: the loop's, or what was found.
     pub level: u64,
     /// Where the loop's own way back leads, once it was taken.
     pub back: Option<u64>,

@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Actuation;
+use crate::{Actuation, Parameter};
 
 /// One quantity of a target that an actuation sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -19,6 +19,8 @@ pub enum Knob {
     HeadSampling,
     /// The probability that an ordinary trace is kept, in parts per million.
     TailSampling,
+    /// A parameter of the service, in the unit of its indicator.
+    Parameter(Parameter),
 }
 
 /// One knob was turned, or is to be.
@@ -71,10 +73,11 @@ impl fmt::Display for Way {
 
 impl fmt::Display for Knob {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Knob::Replicas => "replicas",
-            Knob::HeadSampling => "head sampling",
-            Knob::TailSampling => "tail sampling",
-        })
+        match self {
+            Knob::Replicas => f.write_str("replicas"),
+            Knob::HeadSampling => f.write_str("head sampling"),
+            Knob::TailSampling => f.write_str("tail sampling"),
+            Knob::Parameter(parameter) => write!(f, "{parameter}"),
+        }
     }
 }

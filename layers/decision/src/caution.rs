@@ -1,13 +1,15 @@
 //! What guards remember, kept up.
 //!
-//! Answers what a tick adds to what guards remember: how many replicas each service needs now, who moved them, and what had
-//! to be taken back. Looks only at what is fresh; what is not seen is not remembered as zero. Services that nobody lets the
+//! Answers what a tick adds to what guards remember: how many replicas each service needs now, who turned which
+//! knob, and what had to be taken back. Looks only at what is fresh; what is not seen is not remembered as zero. Services that nobody lets the
 //! agent scale are not followed, so the manifest bounds the memory.
 
-use homeostat_core::actions::SCALE_REPLICAS;
+use std::collections::BTreeSet;
+
+use homeostat_core::actions::{LIMIT_CONCURRENCY, SCALE_REPLICAS, SET_DIMMER};
 use homeostat_core::{
-    Caution, Habit, Hands, Indicator, Knob, Ledger, LedgerEntry, Millis, OtherHand, Outcome, PolicyView, ServiceName,
-    Target, Timestamp, TrialState, Turn, Verdict,
+    Caution, Habit, Hands, Indicator, Knob, Label, Ledger, LedgerEntry, Millis, OtherHand, Outcome, Parameter,
+    PolicyView, ServiceName, Target, Timestamp, TrialState, Turn, Verdict,
 };
 
 /// How long a decision explains that its value is found, whatever became of its trial: a change may take effect long after
@@ -18,11 +20,20 @@ const EXPLAINS_FOR: Millis = Millis::from_secs(300);
 pub fn watch(caution: &mut Caution, view: &PolicyView<'_>) {
     let named = &view.settings.scaling.services;
     caution.needs.retain(|service, _| named.contains_key(service));
-    caution.hands.retain(|service, _| named.contains_key(service));
-    for service in named.keys() {
-        watch_needs(caution, service, view);
-        watch_hands(caution, service, view);
-    }
+    named.keys().for_each(|service| watch_needs(caution, service, view));
+    let knobs = knobs(view);
+    caution.hands.retain(|key, _| knobs.contains(key));
+    knobs.into_iter().for_each(|key| watch_hands(caution, key, view));
+}
+
+/// The knobs that people let the agent turn, but for sampling, which nobody else can.
+fn knobs(view: &PolicyView<'_>) -> BTreeSet<(ServiceName, Knob)> {
+    let replicas = view.settings.scaling.services.keys().map(|service| (service.clone(), Knob::Replicas));
+    let parameters = view.settings.permissions.services.iter().flat_map(|(service, permitted)| {
+        let permitted = Parameter::ALL.into_iter().filter(|parameter| permitted.range(*parameter).is_some());
+        permitted.map(|parameter| (service.clone(), Knob::Parameter(parameter)))
+    });
+    replicas.chain(parameters).collect()
 }
 
 /// Takes in how trials ended at this tick.
@@ -35,11 +46,11 @@ pub fn note(caution: &mut Caution, outcomes: &[Outcome], ledger: &Ledger, now: T
             // Nothing was shown, or nothing was done.
             Verdict::Inconclusive | Verdict::Failed | Verdict::NotActed | Verdict::Declined => {}
         }
-        if let Some(turn) = turn_of_replicas(entry)
-            && let Some(hands) = entry.target.service().and_then(|service| caution.hands.get_mut(service))
-        {
-            let went_back = matches!(outcome.verdict, Verdict::Undone | Verdict::Failed);
-            hands.back = went_back.then_some(turn.from);
+        let went_back = matches!(outcome.verdict, Verdict::Undone | Verdict::Failed);
+        for (turn, service) in entry.turns.iter().zip(entry.target.service().into_iter().cycle()) {
+            if let Some(hands) = caution.hands.get_mut(&(service.clone(), turn.knob)) {
+                hands.back = went_back.then_some(turn.from);
+            }
         }
     }
 }
@@ -62,49 +73,70 @@ fn watch_needs(caution: &mut Caution, service: &ServiceName, view: &PolicyView<'
     needs.see(view.snapshot.at, need, scaling.reduce_after);
 }
 
-/// Compares the replicas that run with those that somebody is known to have wanted. Fewer are no sign of another hand: they may
-/// have been lost, or not be ready yet. More do not come by themselves.
-fn watch_hands(caution: &mut Caution, service: &ServiceName, view: &PolicyView<'_>) {
-    let Some(ready) = view.snapshot.service_value(service, Indicator::ReplicasReady) else { return };
+/// Compares where a knob stands with where somebody is known to have wanted it. Fewer replicas are no sign of another hand: they
+/// may have been lost, or not be ready yet; more do not come by themselves. A parameter stands exactly where it was set.
+fn watch_hands(caution: &mut Caution, (service, knob): (ServiceName, Knob), view: &PolicyView<'_>) {
+    let Some(indicator) = indicator(knob) else { return };
+    let Some(seen) = view.snapshot.service_value(&service, indicator) else { return };
     let now = view.snapshot.at;
-    let Some(hands) = caution.hands.get_mut(service) else {
-        caution.hands.insert(service.clone(), Hands { level: ready, back: None, other: None });
+    let Some(hands) = caution.hands.get_mut(&(service.clone(), knob)) else {
+        caution.hands.insert((service, knob), Hands { level: seen, back: None, other: None });
         return;
     };
-    let own = own_levels(service, view, hands.back);
-    if own.contains(&ready) {
-        hands.level = ready;
-    } else if hands.level < ready && own.iter().all(|level| *level < ready) {
-        hands.other = Some(OtherHand { at: now, expected: hands.level, found: ready });
-        hands.level = ready;
+    let own = own_levels(service, knob, view, hands.back);
+    let is_foreign = match knob {
+        Knob::Parameter(_) => seen != hands.level,
+        _ => hands.level < seen && own.iter().all(|level| *level < seen),
+    };
+    if own.contains(&seen) {
+        hands.level = seen;
+    } else if is_foreign {
+        hands.other = Some(OtherHand { at: now, expected: hands.level, found: seen });
+        hands.level = seen;
     }
     hands.other.take_if(|other| view.settings.guards.yield_for <= now.since(other.at));
 }
 
-/// Where the last decision takes the replicas, and where its way back leads if that is or was taken. Where they stood before
-/// explains nothing else: whoever puts them back there is another hand.
-fn own_levels(service: &ServiceName, view: &PolicyView<'_>, back: Option<u64>) -> Vec<u64> {
-    let target = Target::Service(service.clone());
-    let Some(last) = view.ledger.last(&SCALE_REPLICAS.name, &target) else { return Vec::new() };
+/// Where the last decision takes a knob, and where its way back leads if that is or was taken. Where it stood before explains
+/// nothing else: whoever puts it back there is another hand.
+fn own_levels(service: ServiceName, knob: Knob, view: &PolicyView<'_>, back: Option<u64>) -> Vec<u64> {
+    let Some(last) = kind(knob).and_then(|kind| view.ledger.last(&kind, &Target::Service(service))) else {
+        return Vec::new();
+    };
     let trial = view.trials.iter().find(|trial| trial.request.id == last.id);
     if trial.is_none() && EXPLAINS_FOR <= view.snapshot.at.since(last.at) {
         return Vec::new();
     }
-    let Some(turn) = turn_of_replicas(last) else { return Vec::new() };
+    let Some(turn) = last.turns.iter().find(|turn| turn.knob == knob) else { return Vec::new() };
     let goes_back = trial.is_some_and(|trial| matches!(trial.state, TrialState::Undoing { .. }));
     let back = back.filter(|level| *level == turn.from);
     [Some(turn.to), back, goes_back.then_some(turn.from)].into_iter().flatten().collect()
 }
 
-fn turn_of_replicas(entry: &LedgerEntry) -> Option<&Turn> {
-    entry.turns.iter().find(|turn| turn.knob == Knob::Replicas)
+/// The kind of action that turns a knob.
+fn kind(knob: Knob) -> Option<Label> {
+    match knob {
+        Knob::Replicas => Some(SCALE_REPLICAS.name),
+        Knob::Parameter(Parameter::ConcurrencyLimit) => Some(LIMIT_CONCURRENCY.name),
+        Knob::Parameter(Parameter::Dimmer) => Some(SET_DIMMER.name),
+        Knob::HeadSampling | Knob::TailSampling => None,
+    }
+}
+
+/// Where it is seen how a knob stands.
+const fn indicator(knob: Knob) -> Option<Indicator> {
+    match knob {
+        Knob::Replicas => Some(Indicator::ReplicasReady),
+        Knob::Parameter(parameter) => Some(parameter.indicator()),
+        Knob::HeadSampling | Knob::TailSampling => None,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use homeostat_core::actions::ActionClass;
     use homeostat_core::{
-        ActionId, Assessment, InForce, Knowledge, Label, Reading, Replicas, ServiceScaling, Settings, Signal, Snapshot,
+        ActionId, Assessment, InForce, Knowledge, Reading, Replicas, ServiceScaling, Settings, Signal, Snapshot,
     };
 
     use super::*;
@@ -126,7 +158,7 @@ mod tests {
             ledger,
         };
         watch(caution, &view);
-        caution.hands[&ServiceName::from("cart")].other
+        caution.hands[&(ServiceName::from("cart"), Knob::Replicas)].other
     }
 
     fn decide(ledger: &mut Ledger, second: u64, from: u64, to: u64) {

@@ -17,6 +17,7 @@ mod ownership;
 mod rate_budget;
 mod stabilisation;
 mod storm;
+mod undo_first;
 
 #[cfg(test)]
 mod testing;
@@ -28,6 +29,7 @@ pub const CATALOGUE: &[&dyn Guard] = &[
     &envelope::ENVELOPE,
     &never_zero::NEVER_ZERO,
     &bounded_step::BOUNDED_STEP,
+    &undo_first::UNDO_FIRST,
     &disarm::DISARM,
     &ownership::OWNERSHIP,
     &open_trial::OPEN_TRIAL,

@@ -38,21 +38,28 @@ pub(crate) struct Touched {
     pub(crate) taken: u64,
     /// The most there were.
     pub(crate) most: u64,
+    /// Whether any was taken away or started anew.
+    pub(crate) disturbed: bool,
 }
 
 impl Touched {
-    /// By these turns.
-    pub(crate) fn by(turns: &[Turn]) -> Touched {
+    /// By an action of this class with these turns. A restart takes nothing away for good, but while it lasts.
+    pub(crate) fn by(class: ActionClass, turns: &[Turn]) -> Touched {
         let replicas = turns.iter().filter(|turn| turn.knob == Knob::Replicas);
-        replicas.fold(Touched::default(), |touched, turn| {
+        let restarted = Touched { disturbed: class == ActionClass::Remediation, ..Touched::default() };
+        replicas.fold(restarted, |touched, turn| {
             let taken = if turn.way() == Some(Way::Down) { turn.from - turn.to } else { 0 };
-            touched.and(Touched { taken, most: turn.from })
+            touched.and(Touched { taken, most: turn.from, disturbed: 0 < taken })
         })
     }
 
     /// Together with what was done besides.
     pub(crate) fn and(self, other: Touched) -> Touched {
-        Touched { taken: self.taken.saturating_add(other.taken), most: self.most.max(other.most) }
+        Touched {
+            taken: self.taken.saturating_add(other.taken),
+            most: self.most.max(other.most),
+            disturbed: self.disturbed || other.disturbed,
+        }
     }
 }
 
@@ -79,7 +86,7 @@ impl Past {
                 past.told.push((entry.id, entry.at));
             }
             if entry.class.is_felt() && age < guards.blast_radius.window {
-                past.felt.push((entry.id, entry.target.clone(), Touched::by(&entry.turns)));
+                past.felt.push((entry.id, entry.target.clone(), Touched::by(entry.class, &entry.turns)));
             }
             *past.classes.entry(entry.class).or_default() += is_within(guards.budget(entry.class).window);
             past.all += is_within(guards.global.window);
@@ -104,7 +111,7 @@ impl Past {
         self.all += 1;
         let (id, action) = (request.id, &request.action);
         if action.class.is_felt() {
-            self.felt.push((id, action.target.clone(), Touched::by(&action.turns())));
+            self.felt.push((id, action.target.clone(), Touched::by(action.class, &action.turns())));
         }
         if action.class == ActionClass::Notification {
             self.told.push((id, now));

@@ -13,6 +13,7 @@ pub(crate) const GROW: &[&dyn Policy] = &[&Grow];
 pub(crate) const SHRINK: &[&dyn Policy] = &[&Shrink];
 pub(crate) const LEAP: &[&dyn Policy] = &[&Leap];
 pub(crate) const FLIP: &[&dyn Policy] = &[&Flip];
+pub(crate) const RESTART: &[&dyn Policy] = &[&Restart];
 pub(crate) const RAISE: &[&dyn Policy] = &[&Raise];
 
 /// One replica more, of every service, from what was seen last.
@@ -77,6 +78,23 @@ impl Policy for Flip {
             let was_up = last.and_then(|entry| entry.turns.first()).is_some_and(|turn| turn.way() == Some(Way::Up));
             let to = if was_up { seen.saturating_sub(1) } else { seen + 1 };
             proposals.push(proposal(self.name(), scale(service, seen, to)));
+        }
+    }
+}
+
+/// Every instance that is seen, one after the other, whether it is stuck or not.
+struct Restart;
+
+impl Policy for Restart {
+    fn name(&self) -> &'static str {
+        "restart"
+    }
+
+    fn propose(&self, view: &PolicyView<'_>, proposals: &mut Vec<Proposal>) {
+        for service in view.settings.permissions.services.keys() {
+            for (instance, _) in view.snapshot.instances(service) {
+                proposals.push(proposal(self.name(), actions::restart_instance(service, instance)));
+            }
         }
     }
 }

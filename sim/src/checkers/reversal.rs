@@ -9,7 +9,7 @@ use homeostat_core::{ActionRequest, Actuation, Effect, ServiceName, Timestamp, a
 
 use crate::checkers::{Checker, Complaint, Scene};
 
-/// When each quantity was last raised and last lowered. Bounded by three quantities per service.
+/// When each quantity was last raised and last lowered. Bounded by five quantities per service.
 #[derive(Default)]
 pub(crate) struct Reversal {
     raised: BTreeMap<(ServiceName, &'static str), Timestamp>,
@@ -44,19 +44,23 @@ impl Checker for Reversal {
     }
 }
 
-type Quantity<'a> = (&'a ServiceName, &'static str, u32, u32);
+type Quantity<'a> = (&'a ServiceName, &'static str, u64, u64);
 
 fn quantities<'a>(from: Option<&'a Actuation>, to: &'a Actuation) -> Vec<Quantity<'a>> {
     match (from, to) {
         (Some(Actuation::SetReplicas { replicas: from, .. }), Actuation::SetReplicas { service, replicas: to }) => {
-            vec![(service, "replicas", from.0, to.0)]
+            vec![(service, "replicas", from.0.into(), to.0.into())]
         }
         (Some(Actuation::SetSampling { sampling: from, .. }), Actuation::SetSampling { service, sampling: to }) => {
             vec![
-                (service, "the head probability", from.head.ppm(), to.head.ppm()),
-                (service, "the tail probability", from.tail.ppm(), to.tail.ppm()),
+                (service, "the head probability", from.head.ppm().into(), to.head.ppm().into()),
+                (service, "the tail probability", from.tail.ppm().into(), to.tail.ppm().into()),
             ]
         }
+        (
+            Some(Actuation::SetParameter { value: from, .. }),
+            Actuation::SetParameter { service, parameter, value: to },
+        ) => vec![(service, parameter.indicator().as_str(), *from, *to)],
         _ => Vec::new(),
     }
 }

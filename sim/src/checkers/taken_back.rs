@@ -111,6 +111,9 @@ fn direction(request: &ActionRequest) -> i8 {
             // Anything lowered makes it a reduction.
             if head.min(tail) < 0 { -1 } else { head.max(tail) }
         }
+        (Some(Actuation::SetParameter { value: from, .. }), Actuation::SetParameter { value: to, .. }) => {
+            i8::from(from < to) - i8::from(to < from)
+        }
         _ => 0,
     }
 }

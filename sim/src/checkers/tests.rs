@@ -409,6 +409,23 @@ fn a_fourth_try_is_noticed() {
     assert_eq!(tell(vec![OperatorCommand::Resume]), [""; 0]);
 }
 
+/// Scenario: of three instances one is restarted, and another two minutes later.
+/// Guarantees: the second is noticed; a restart of the only instance is noticed at once.
+#[test]
+fn too_many_restarts_are_noticed() {
+    let restarts = |instances, times: u64| {
+        let mut stage = stage();
+        let service = ServiceReadings { replicas: instances, ..ServiceReadings::default() };
+        stage.0.second(SimTime::from_secs(1), &Readings { services: vec![service; 5], calls: Vec::new() });
+        for number in 0..times {
+            let action = actions::restart_instance(&ServiceName::from("catalog"), &"catalog-1".into());
+            stage.act(2 + number * 120, ActionRequest { action, ..scale(number, 2 + number * 120, 2, 3) });
+        }
+        stage.complaints().contains(&"carries_on")
+    };
+    assert!(restarts(3, 2) && restarts(1, 1) && !restarts(3, 1));
+}
+
 /// Scenario: somebody else sets the replicas of a service; the loop changes them within, and after, the time it leaves them.
 /// Guarantees: only the first is noticed, and not before the loop could have seen it.
 #[test]

@@ -2,7 +2,7 @@
 //!
 //! Checks what is sent, and where it was sent from, unless people allowed zero.
 
-use homeostat_core::{ActionRequest, Actuation, Effect};
+use homeostat_core::{ActionRequest, Actuation, Effect, Parameter};
 
 use crate::checkers::{Checker, Complaint, Scene};
 
@@ -30,6 +30,7 @@ fn is_nothing(actuation: &Actuation) -> bool {
     match actuation {
         Actuation::SetReplicas { replicas, .. } => replicas.0 == 0,
         Actuation::SetSampling { sampling, .. } => sampling.head.ppm() == 0 || sampling.tail.ppm() == 0,
-        Actuation::Notify { .. } => false,
+        Actuation::SetParameter { parameter, value, .. } => *parameter == Parameter::ConcurrencyLimit && *value == 0,
+        Actuation::Restart { .. } | Actuation::Profile { .. } | Actuation::Notify { .. } => false,
     }
 }

@@ -28,23 +28,20 @@ impl Guard for BlastRadiusGuard {
             return None;
         }
         let touched = view.past.touched(candidate.id);
-        let own = Touched::by(&action.turns());
+        let own = Touched::by(action.class, &action.turns());
         let before = touched.get(&action.target).copied().unwrap_or_default();
         let is_new = !touched.contains_key(&action.target);
         if is_new && radius.targets_max as usize <= touched.len() {
             return Some(beyond("targets", radius.targets_max.into()));
         }
-        if own.taken == 0 {
-            return None;
-        }
         let after = before.and(own);
         let replicas = radius.replicas_max.of(after.most).max(1);
-        if replicas < after.taken {
+        if 0 < own.taken && replicas < after.taken {
             return Some(beyond("replicas", replicas));
         }
         let services = radius.services_max.of(view.view.snapshot.counts.len() as u64).max(1);
-        let reduced = touched.values().filter(|touched| 0 < touched.taken).count() as u64;
-        (before.taken == 0 && services <= reduced).then(|| beyond("services", services))
+        let disturbed = touched.values().filter(|touched| touched.disturbed).count() as u64;
+        (own.disturbed && !before.disturbed && services <= disturbed).then(|| beyond("services", services))
     }
 }
 

@@ -3,7 +3,7 @@
 //! Answers whether an action would leave nothing at all, or raise what somebody has switched off. Zero is not a small number:
 //! it removes the only evidence by which the change could be judged, and the way back from it needs a cold start.
 
-use homeostat_core::WithholdReason;
+use homeostat_core::{Knob, Parameter, Turn, WithholdReason};
 
 use crate::{Candidate, Guard, GuardView, Refusal};
 
@@ -18,9 +18,11 @@ impl Guard for NeverZero {
 
     fn check(&self, candidate: &Candidate<'_>, view: &GuardView<'_>) -> Option<Refusal> {
         let is_allowed = view.view.settings.guards.allow_zero;
-        let touches_zero =
-            || candidate.action.turns().iter().any(|turn| turn.from != turn.to && (turn.from == 0 || turn.to == 0));
-        (!is_allowed && touches_zero()).then(|| WithholdReason::ZeroNotAllowed.into())
+        // A dimmer at zero leaves out what is optional; the rest is done.
+        let counts = |turn: &&Turn| turn.knob != Knob::Parameter(Parameter::Dimmer) && turn.way().is_some();
+        let turns = candidate.action.turns();
+        let touches_zero = turns.iter().filter(counts).any(|turn| turn.from == 0 || turn.to == 0);
+        (!is_allowed && touches_zero).then(|| WithholdReason::ZeroNotAllowed.into())
     }
 }
 

@@ -3,7 +3,7 @@
 //! Answers whether somebody else has set what the action would set. Two controllers on one knob undo each other's work
 //! forever; the one that gives way ends it. It is left alone for a while and then looked at anew.
 
-use homeostat_core::{Actuation, WithholdReason};
+use homeostat_core::{Turn, WithholdReason};
 
 use crate::{Candidate, Guard, GuardView, Refusal};
 
@@ -17,8 +17,10 @@ impl Guard for Ownership {
     }
 
     fn check(&self, candidate: &Candidate<'_>, view: &GuardView<'_>) -> Option<Refusal> {
-        let Actuation::SetReplicas { service, .. } = &candidate.action.actuation else { return None };
-        let other = view.caution.hands.get(service)?.other?;
+        let action = candidate.action;
+        let service = action.target.service()?;
+        let of_knob = |turn: &Turn| view.caution.hands.get(&(service.clone(), turn.knob))?.other;
+        let other = action.turns().iter().find_map(of_knob)?;
         let reason = WithholdReason::OwnedElsewhere { found: other.found, expected: other.expected };
         Some(Refusal { reason, until: Some(other.at + view.view.settings.guards.yield_for) })
     }

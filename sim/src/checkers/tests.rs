@@ -363,7 +363,7 @@ fn acting_in_a_storm_is_noticed() {
                 service.totals.requests += 100;
                 service.totals.errors += if from <= index && 10 <= at_s { 100 } else { 0 };
             }
-            let truth = Readings { services: services.clone(), calls: Vec::new() };
+            let truth = Readings { services: services.clone(), ..Readings::default() };
             stage.0.second(SimTime::from_secs(at_s), &truth);
             if [30, 60].contains(&at_s) {
                 stage.see(at_s);
@@ -416,7 +416,7 @@ fn too_many_restarts_are_noticed() {
     let restarts = |instances, times: u64| {
         let mut stage = stage();
         let service = ServiceReadings { replicas: instances, ..ServiceReadings::default() };
-        stage.0.second(SimTime::from_secs(1), &Readings { services: vec![service; 5], calls: Vec::new() });
+        stage.0.second(SimTime::from_secs(1), &Readings { services: vec![service; 5], ..Readings::default() });
         for number in 0..times {
             let action = actions::restart_instance(&ServiceName::from("catalog"), &"catalog-1".into());
             stage.act(2 + number * 120, ActionRequest { action, ..scale(number, 2 + number * 120, 2, 3) });

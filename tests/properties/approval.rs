@@ -3,9 +3,8 @@
 //! Answers what becomes of an action that needs a yes: it is sent once, only after the yes, only if the guards still agree,
 //! and not at all when the yes comes too late.
 
-use std::collections::BTreeSet;
-
-use homeostat_core::{ActionId, Actuation, Autonomy, Effect, Millis, OperatorCommand, Settings};
+use homeostat_core::actions::ActionClass;
+use homeostat_core::{ActionId, ActionRequest, Autonomy, Effect, Millis, OperatorCommand, Settings, Timestamp};
 
 use crate::Run;
 use crate::adversary;
@@ -62,34 +61,28 @@ fn a_yes_is_checked_against_the_world_as_it_is() {
     assert_eq!(refused.expect("refused").guard.as_str(), "kill_switch");
 }
 
-/// Scenario: a person says yes to one question after another, every second, to all that were asked.
-/// Guarantees: what is sent keeps the scaling budget and the blast radius from the moment of the yes on, not of the question;
-/// what is refused names its guard.
+/// Scenario: for two minutes a person answers nothing; then a yes a second, to every question about replicas.
+/// Guarantees: what is sent keeps the scaling budget from the moment of the yes on, not of the question, and some is refused.
 #[test]
 fn a_yes_spends_the_budget_when_it_is_given() {
-    let mut settings = asking();
-    settings.guards.blast_radius.targets_max = 4;
-    let mut spent = 0;
+    let (settings, mut refused) = (asking(), 0);
     for seed in 1..=4 {
-        let run = Run::of(seed, &settings, |second| {
-            (20 <= second).then_some(OperatorCommand::Approve(ActionId(second - 19)))
-        });
-        let sent: Vec<_> = run
-            .applied()
-            .filter_map(|(at, _, actuation)| match actuation {
-                Actuation::SetReplicas { service, .. } => Some((at, service)),
-                _ => None,
-            })
+        let scales = |request: &&ActionRequest| request.action.class == ActionClass::Scaling;
+        let asked: Vec<ActionId> = Run::of(seed, &settings, |_| None)
+            .requests()
+            .filter(scales)
+            .filter(|request| request.decided < Timestamp(120_000))
+            .map(|request| request.id)
             .collect();
-        for (last, _) in &sent {
-            let within = |window: Millis| sent.iter().filter(move |(at, _)| at <= last && last.since(*at) < window);
-            assert!(within(settings.guards.scaling.window).count() <= settings.guards.scaling.actions_max as usize);
-            let touched: BTreeSet<_> =
-                within(settings.guards.blast_radius.window).map(|(_, service)| service).collect();
-            assert!(touched.len() <= 4, "{touched:?}");
+        let yes = |second: u64| asked.get(second.checked_sub(120)? as usize).map(|id| OperatorCommand::Approve(*id));
+        let run = Run::of(seed, &settings, yes);
+        let sent: Vec<_> = run.applied().map(|(at, ..)| at).collect();
+        let budget = settings.guards.scaling;
+        for last in &sent {
+            let within = sent.iter().filter(|at| *at <= last && last.since(**at) < budget.window).count();
+            assert!(within <= budget.actions_max as usize, "{within} within {}", budget.window);
         }
-        let refused = run.records.iter().flat_map(|record| &record.plan.withheld);
-        spent += refused.filter(|withheld| withheld.guard.as_str() == "blast_radius").count();
+        refused += asked.len().saturating_sub(sent.len());
     }
-    assert!(0 < spent, "nobody was refused");
+    assert!(0 < refused, "every yes was followed");
 }

@@ -273,7 +273,8 @@ fn noise_sawtooth_and_step_do_not_make_it_oscillate() {
 
 const HALF_AN_HOUR_S: u64 = 1800;
 
-/// How often it was scaled, and how often that turned round. `load` is what all replicas together have to do, in basis points of one replica.
+/// How often it was scaled, and how often that turned round. `load` is what all replicas together have to do, in basis points
+/// of one replica.
 fn reversals(load: impl Fn(u64) -> u64) -> (usize, usize) {
     let mut settings = Settings::default();
     settings.autonomy.scaling = homeostat_core::Autonomy::Act;

@@ -1,8 +1,8 @@
 //! What guards remember, kept up.
 //!
-//! Answers what a tick adds to what guards remember: how many replicas each service needs now, who turned which
-//! knob, and what had to be taken back. Looks only at what is fresh; what is not seen is not remembered as zero. Services that nobody lets the
-//! agent scale are not followed, so the manifest bounds the memory.
+//! Answers what a tick adds to what guards remember: how many replicas each service needs now, who turned which knob, and what
+//! had to be taken back. Looks only at what is fresh; what is not seen is not remembered as zero. What nobody lets the agent
+//! change is not followed, so the manifest bounds the memory.
 
 use std::collections::BTreeSet;
 
@@ -73,8 +73,8 @@ fn watch_needs(caution: &mut Caution, service: &ServiceName, view: &PolicyView<'
     needs.see(view.snapshot.at, need, scaling.reduce_after);
 }
 
-/// Compares where a knob stands with where somebody is known to have wanted it. Fewer replicas are no sign of another hand: they
-/// may have been lost, or not be ready yet; more do not come by themselves. A parameter stands exactly where it was set.
+/// Compares where a knob stands with where somebody is known to have wanted it. Fewer replicas are no sign of another hand:
+/// they may have been lost, or not be ready yet; more do not come by themselves. A parameter stands exactly where it was set.
 fn watch_hands(caution: &mut Caution, (service, knob): (ServiceName, Knob), view: &PolicyView<'_>) {
     let Some(indicator) = indicator(knob) else { return };
     let Some(seen) = view.snapshot.service_value(&service, indicator) else { return };

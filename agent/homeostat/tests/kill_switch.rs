@@ -5,7 +5,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on must stop loudly")]
 
-#[allow(dead_code, reason = "each test binary uses a part of what is common")]
 mod common;
 
 use common::{Running, ended, eventually, exchange, manifest, stderr};

@@ -92,7 +92,14 @@ impl World {
     /// An action that was decided.
     pub(crate) fn done(mut self, action: Action, second: u64) -> World {
         let Action { kind, class, target, .. } = action;
-        self.ledger.enter(LedgerEntry { id: ActionId(second), kind, class, target, at: Timestamp(second * 1000) });
+        self.ledger.enter(LedgerEntry {
+            id: ActionId(second),
+            kind,
+            class,
+            target,
+            at: Timestamp(second * 1000),
+            turns: Vec::new(),
+        });
         self
     }
 

@@ -28,7 +28,7 @@ use tokio::task::JoinHandle;
 use crate::api::{self, ApiState, Identity};
 use crate::data_plane::DataPlane;
 use crate::doors::OpenDoors;
-use crate::driver::{self, Book, Done, Driver, Hands, Inbox, Mind, Outlook, Parts, Sampler};
+use crate::driver::{self, Book, Done, Driver, Hands, HoldFile, Inbox, Mind, Outlook, Parts, Sampler};
 use crate::manifest::{Manifest, Protocol, TelemetryKind};
 use crate::metrics::{self, MetricsState};
 use crate::own_spans::{OwnSpans, OwnSpansError};
@@ -142,6 +142,7 @@ fn assemble(
         mind: Mind::new(ControlLoop::new(homeostat_policies::CATALOGUE)),
         book: written_to(journal),
         hands: Hands::new(Sampler::new(plan, Box::new(publish)), actuators, done_sender, spans.clone()),
+        hold_file: HoldFile::of(&identity.state_dir),
         perceive: Box::new(move |now| [seen.observe(now), asked.observe(now)].concat()),
         outlook: Outlook { views: lines.views.clone(), records: lines.records.clone(), spans: spans.clone() },
         dropped: dropped.clone(),
@@ -272,6 +273,11 @@ impl RunningAgent {
     /// Every record from now on.
     pub(crate) fn records(&self) -> broadcast::Receiver<Arc<TickRecord>> {
         self.lines.records.subscribe()
+    }
+
+    /// Says what an operator says.
+    pub(crate) async fn steer(&self, said: OperatorCommand) {
+        let _delivered = self.lines.operator.send(said).await;
     }
 
     /// Follows new settings from the next tick on.

@@ -32,7 +32,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Actuation, BasisPoints, Indicator, InstanceId, Label, Millis, ObjectiveKind, ServiceName, Signal, Snapshot, Target,
-    Unit, Window,
+    Turn, Unit, Way, Window,
 };
 
 /// The catalogue: every kind of action, in the order in which ties between proposals break.
@@ -114,6 +114,16 @@ impl ActionClass {
     }
 }
 
+impl ActionClass {
+    /// Whether users can feel it: it changes how a service runs, not only what is told about it.
+    pub const fn is_felt(self) -> bool {
+        match self {
+            ActionClass::Scaling | ActionClass::Remediation | ActionClass::Shedding => true,
+            ActionClass::Sampling | ActionClass::Notification | ActionClass::Profiling => false,
+        }
+    }
+}
+
 impl fmt::Display for ActionClass {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -135,6 +145,18 @@ pub struct Action {
     pub way_back: Option<Actuation>,
     /// How it will be known to have worked.
     pub expectation: Expectation,
+}
+
+impl Action {
+    /// The knobs it turns, and those it sets to where they stand.
+    pub fn turns(&self) -> Vec<Turn> {
+        self.way_back.as_ref().map(|from| Turn::between(from, &self.actuation)).unwrap_or_default()
+    }
+
+    /// Which way it goes: down if it turns any knob down, else up if it turns any up.
+    pub fn way(&self) -> Option<Way> {
+        self.turns().iter().filter_map(Turn::way).max()
+    }
 }
 
 /// What an action promises. Every measure is one of which less is better.

@@ -144,6 +144,17 @@ impl Incident {
     }
 }
 
+/// So much is wrong at once that no single cause explains it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Storm {
+    /// Since when.
+    pub since: Timestamp,
+    /// Services in trouble or gone, without a cause that is known.
+    pub troubled: u32,
+    /// Services there are.
+    pub known: u32,
+}
+
 /// What is wrong at one tick.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Assessment {
@@ -157,6 +168,9 @@ pub struct Assessment {
     pub closed: Vec<IncidentId>,
     /// The id the next incident will get.
     pub next_incident: IncidentId,
+    /// Mass failure, while there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storm: Option<Storm>,
 }
 
 impl Assessment {

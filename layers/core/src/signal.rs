@@ -212,6 +212,25 @@ impl fmt::Display for Signal {
     }
 }
 
+/// By which way a reading came. Two ways to one signal are two witnesses, who may contradict each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Witness {
+    /// Telemetry that the data plane received, and what it counted itself.
+    #[default]
+    Telemetry,
+    /// A service's scale endpoint.
+    ScaleEndpoint,
+}
+
+impl Witness {
+    /// Whether it is the usual one, which need not be written down.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+    fn is_usual(&self) -> bool {
+        *self == Witness::default()
+    }
+}
+
 /// One reading of a signal, as it arrives: a total for counters, the value itself for gauges.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -224,6 +243,9 @@ pub enum Observation {
         value: u64,
         /// When it was true at the source.
         at: Timestamp,
+        /// Who says so.
+        #[serde(default, skip_serializing_if = "Witness::is_usual")]
+        witness: Witness,
     },
     /// One service was seen calling another.
     Called {
@@ -241,7 +263,16 @@ pub enum Observation {
 impl Observation {
     /// A measurement of `indicator` of `target`.
     pub const fn new(target: Target, indicator: Indicator, value: u64, at: Timestamp) -> Observation {
-        Observation::Measured { signal: Signal { target, indicator }, value, at }
+        Observation::Measured { signal: Signal { target, indicator }, value, at, witness: Witness::Telemetry }
+    }
+
+    /// The same, said by another witness. Who sees a call is not told apart.
+    #[must_use]
+    pub fn by(self, witness: Witness) -> Observation {
+        match self {
+            Observation::Measured { signal, value, at, .. } => Observation::Measured { signal, value, at, witness },
+            called @ Observation::Called { .. } => called,
+        }
     }
 }
 
@@ -297,4 +328,6 @@ pub enum MissingReason {
     NeverObserved,
     /// A rate needs two totals; there is one.
     OneTotalOnly,
+    /// Two sources say clearly different things, and nobody knows which is true.
+    Contradictory,
 }

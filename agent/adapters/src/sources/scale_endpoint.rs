@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use homeostat_core::{Indicator, Observation, ServiceName, Target, Timestamp};
+use homeostat_core::{Indicator, Observation, ServiceName, Target, Timestamp, Witness};
 use http::Uri;
 use serde::Deserialize;
 
@@ -27,5 +27,5 @@ fn observations(service: &ServiceName, answer: &Answer, now: Timestamp) -> Vec<O
     let replicas = Observation::new(target.clone(), Indicator::ReplicasReady, u64::from(answer.replicas), now);
     let utilization = answer.utilization.and_then(basis_points);
     let utilization = utilization.map(|value| Observation::new(target, Indicator::Utilization, value, now));
-    std::iter::once(replicas).chain(utilization).collect()
+    std::iter::once(replicas).chain(utilization).map(|said| said.by(Witness::ScaleEndpoint)).collect()
 }

@@ -4,17 +4,18 @@
 //! the same. Does not compute anything that the loop or the data plane does not already know.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use homeostat_core::{
     AutonomySettings, BasisPoints, Efficacy, EfficacyKey, Incident, Indicator, InstanceId, Knowledge, Millis,
-    ObjectiveKind, Progress, Regime, ServiceName, ServiceObjectives, ServiceSampling, Snapshot, TickNumber, Timestamp,
-    Trial, Window, Withheld,
+    ObjectiveKind, Progress, Regime, ServiceName, ServiceObjectives, ServiceSampling, Snapshot, Storm, TickNumber,
+    Timestamp, Trial, Window, Withheld,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::data_plane::{Aggregates, Red, Stats};
 use crate::doors::OpenDoors;
-use crate::view::{Decision, LoopView, Trouble};
+use crate::view::{Decision, Disarmed, LoopView, Trouble};
 
 /// Everything at a glance.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -41,6 +42,15 @@ pub(crate) struct Status {
     pub(crate) trials: Vec<Trial>,
     /// What was decided lately, newest first.
     pub(crate) decisions: Vec<Decision>,
+    /// The file that holds the agent, while it does.
+    #[serde(default)]
+    pub(crate) hold_file: Option<PathBuf>,
+    /// Mass failure, while there is one.
+    #[serde(default)]
+    pub(crate) storm: Option<Storm>,
+    /// What was taken back too often to be tried again.
+    #[serde(default)]
+    pub(crate) disarmed: Vec<Disarmed>,
     /// What was withheld at the last tick.
     pub(crate) withheld: Vec<Withheld>,
     /// What was learned: how each kind of action fared against each kind of incident.

@@ -74,12 +74,32 @@ fn write_agent(out: &mut dyn Write, status: &Status) -> Result<(), CommandError>
     if let Some(trouble) = &status.trouble {
         writeln!(out, "TROUBLE: {trouble}")?;
     }
+    write_restraints(out, status)?;
     let pipeline = &status.pipeline;
     let kept: u64 = pipeline.spans_kept.values().sum();
     let received = pipeline.spans_received;
     writeln!(out, "spans: {received} received, {kept} kept ({})", BasisPoints::from_ratio(kept, received))?;
     let doors = status.doors.named().map(|(name, door)| door.map(|door| format!("{name} {door}")));
     Ok(writeln!(out, "doors: {}", doors.into_iter().flatten().collect::<Vec<_>>().join(" · "))?)
+}
+
+/// What keeps the agent from acting though nothing is broken.
+fn write_restraints(out: &mut dyn Write, status: &Status) -> Result<(), CommandError> {
+    if let Some(path) = &status.hold_file {
+        writeln!(out, "HELD: the file {} is there; remove it, and the agent acts again", path.display())?;
+    }
+    if let Some(storm) = &status.storm {
+        let since = time_of_day(storm.since);
+        let (troubled, known) = (storm.troubled, storm.known);
+        writeln!(out, "STORM since {since}: {troubled} of {known} services are in trouble at once; nothing is done")?;
+    }
+    for one in &status.disarmed {
+        let way = one.way.map_or_else(String::new, |way| format!(" ({way})"));
+        let (kind, target, until) = (&one.kind, &one.target, time_of_day(one.until));
+        write!(out, "DISARMED until {until}: {kind}{way} on {target}, taken back {} times in a row", one.undone)?;
+        writeln!(out, "; homeostat arm '{target}' {kind}")?;
+    }
+    Ok(())
 }
 
 fn write_services(out: &mut dyn Write, status: &Status) -> Result<(), CommandError> {

@@ -48,6 +48,7 @@ fn driver(story: &Story, is_disk_full: bool) -> (Driver, mpsc::Receiver<Done>) {
         mind: Mind::new(ControlLoop::new(homeostat_policies::CATALOGUE)),
         book,
         hands: Hands::new(sampler, actuators, sender, OwnSpans::default()),
+        hold_file: HoldFile::of(std::path::Path::new("/nonexistent")),
         perceive: Box::new(overloaded_shop),
         outlook,
         dropped: Arc::default(),

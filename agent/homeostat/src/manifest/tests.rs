@@ -5,8 +5,8 @@ use super::*;
 use homeostat_pipeline::sample::{JudgeConfig, Mode, Rule};
 
 use homeostat_core::{
-    Autonomy, BasisPoints, LearningSettings, Micros, Millis, Range, RateBudget, RestartPermission, SamplingProbability,
-    Seed, ServicePermissions,
+    Autonomy, BasisPoints, BlastRadius, LearningSettings, Micros, Millis, Range, RateBudget, RestartPermission,
+    SamplingProbability, Seed, ServicePermissions,
 };
 
 /// A manifest as users write it, with sections this version understands but does not act on.
@@ -135,8 +135,10 @@ fn every_setting_can_be_written() {
   scaling: {utilizationTarget: 70%, tolerance: 5%, reduceAfter: 1m}
   guards:
     {perTarget: {actions: 1, within: 1s}, scaling: {actions: 2, within: 2s}, global: {actions: 0, within: 3s},
-     replicaFactorMax: 1.5, samplingFactorMax: 4}
-  perception: {staleAfter: 1s, forgetAfter: 2s, blindAbove: 10%}
+     replicaFactorMax: 1.5, samplingFactorMax: 4,
+     blastRadius: {targets: 5, services: 20%, replicas: 30%, within: 4s}, allowZero: true, dwellFactor: 3,
+     stormAbove: 70%, disarmAfter: 2, rearmAfter: 5s, yieldFor: 6s}
+  perception: {staleAfter: 1s, forgetAfter: 2s, blindAbove: 10%, contradictionAbove: 40%}
 ",
     )
     .unwrap();
@@ -162,6 +164,16 @@ fn every_setting_can_be_written() {
     assert_eq!((guards.per_target.actions_max, guards.scaling.actions_max, guards.global.actions_max), (1, 2, 0));
     assert_eq!(guards.global.window, Millis::from_secs(3));
     assert_eq!((guards.replica_factor_max, guards.sampling_factor_max), (BasisPoints(15_000), BasisPoints(40_000)));
+    let radius = BlastRadius {
+        targets_max: 5,
+        services_max: BasisPoints(2000),
+        replicas_max: BasisPoints(3000),
+        window: Millis::from_secs(4),
+    };
+    assert_eq!((guards.blast_radius, guards.allow_zero, guards.dwell_factor), (radius, true, BasisPoints(30_000)));
+    assert_eq!((guards.storm_above, guards.disarm.undone_max), (BasisPoints(7000), 2));
+    assert_eq!((guards.disarm.rearm_after, guards.yield_for), (Millis::from_secs(5), Millis::from_secs(6)));
+    assert_eq!(perception.contradiction_above, BasisPoints(4000));
     assert_eq!((perception.stale_after, perception.forget_after), (Millis::from_secs(1), Millis::from_secs(2)));
     assert_eq!(perception.blind_above, BasisPoints(1000));
     assert_eq!(manifest.scale_endpoints[&pay], "http://h:80/scale");

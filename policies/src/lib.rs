@@ -5,6 +5,7 @@
 
 mod announce;
 pub mod brownout;
+mod mass_failure;
 mod precision;
 mod profile_suspect;
 mod restart_wedged;
@@ -24,5 +25,6 @@ pub const CATALOGUE: &[&dyn Policy] = &[
     &shed_load::SHED_LOAD,
     &sampling_budget::SAMPLING_BUDGET,
     &profile_suspect::PROFILE_SUSPECT,
+    &mass_failure::MASS_FAILURE,
     &announce::ANNOUNCE,
 ];

@@ -6,7 +6,7 @@ use homeostat_core::actions::Action;
 use homeostat_core::{
     ActionId, Assessment, Baseline, BasisPoints, Finding, FindingState, Hypothesis, InForce, Incident, IncidentId,
     IncidentKind, Indicator, Knowledge, Label, Ledger, LedgerEntry, Millis, Policy, PolicyView, Proposal, Reading,
-    Replicas, ServicePermissions, ServiceScaling, Settings, Severity, Signal, Snapshot, Target, Timestamp,
+    Replicas, ServicePermissions, ServiceScaling, Settings, Severity, Signal, Snapshot, Storm, Target, Timestamp,
     WindowCounts,
 };
 
@@ -86,6 +86,12 @@ impl World {
 
     pub(crate) fn usual(mut self, service: &str, indicator: Indicator, baseline: Baseline) -> World {
         self.knowledge.baselines.insert(Signal::new(Target::Service(service.into()), indicator), baseline);
+        self
+    }
+
+    /// A storm of four services in five.
+    pub(crate) fn storm(mut self, since_second: u64) -> World {
+        self.assessment.storm = Some(Storm { since: Timestamp(since_second * 1000), troubled: 4, known: 5 });
         self
     }
 

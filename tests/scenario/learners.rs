@@ -4,7 +4,7 @@
 //! random, always choose the largest step, or answer with nonsense; a reckless policy gives them more to choose from than any
 //! policy would. Whether the system is well afterwards is not asked: with such learners it need not be.
 
-use homeostat_control::evaluation::{Arm, Doubt, JournalLog, JournalPolicy, Judgement, evaluate};
+use homeostat_control::evaluation::{Doubt, JournalLog, Judgement, Named};
 use homeostat_core::actions::{self, Measure};
 use homeostat_core::{
     BasisPoints, Features, Indicator, Label, Learner, Policy, PolicyView, Proposal, Question, Replicas, Seed, Signal,
@@ -168,15 +168,14 @@ fn exploring_is_repeatable_and_off_by_default() {
 fn a_journal_can_be_evaluated() {
     let read = |records: &[TickRecord]| {
         let mut journal = JournalLog::default();
-        records.iter().for_each(|record| journal.read(record));
+        records.iter().for_each(|record| journal.read(record, &mut Named::Rule));
         journal
     };
     let journal = read(&records_without_complaint(&Random));
-    assert!(journal.log().iter().all(|decision| 0.05 <= decision.propensity));
-    let rule = |_: &[f64], offered: &[Arm]| journal.answer(JournalPolicy::Rule, offered);
-    let found = evaluate(journal.log(), &rule).expect("the journal is sound");
+    assert!(journal.decisions().0.iter().all(|decision| 0.05 <= decision.propensity));
+    let found = journal.evaluate().expect("the journal is sound");
     assert!(20 < found.decisions, "{}", found.decisions);
     assert!(0.0 < found.effective && found.unsupported == 0.0, "{found:?}");
-    let nothing = evaluate(read(&[]).log(), &rule).expect("nothing is sound");
+    let nothing = read(&[]).evaluate().expect("nothing is sound");
     assert_eq!(nothing.judgement, Judgement::CannotTell(Doubt::NothingLogged));
 }

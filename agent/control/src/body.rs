@@ -137,7 +137,7 @@ impl Body {
         self.perception = Perception::recovered(bulk.counts);
         self.assessment = Arc::new(checkpoint.assessment);
         self.execution = Execution::recovered(checkpoint.trials, checkpoint.in_force, checkpoint.ledger);
-        self.knowledge = Knowledge { baselines: bulk.baselines, ..checkpoint.knowledge };
+        self.knowledge = Knowledge { baselines: bulk.baselines, histories: bulk.histories, ..checkpoint.knowledge };
         self.held = checkpoint.held;
         self.must_ask_world = true;
         self.tick = checkpoint.tick;
@@ -212,7 +212,8 @@ impl Body {
 
     pub(crate) fn learn(&mut self, step: &Step, thought: Thought<'_>) {
         let Thought { snapshot, assessment, plan } = thought;
-        let lessons = learning::Lessons { plan, outcomes: &step.outcomes, snapshot, assessment };
+        let settings = &self.settings;
+        let lessons = learning::Lessons { plan, outcomes: &step.outcomes, snapshot, assessment, settings };
         learning::settle(&mut self.knowledge, lessons);
     }
 
@@ -258,7 +259,11 @@ impl Body {
     pub(crate) fn checkpoint(&self, scope: CheckpointScope) -> Checkpoint {
         let Knowledge { generation, efficacy, choices, .. } = &self.knowledge;
         let (generation, efficacy, choices) = (*generation, efficacy.clone(), choices.clone());
-        let bulk = || Bulk { counts: self.perception.counts(), baselines: self.knowledge.baselines.clone() };
+        let bulk = || Bulk {
+            counts: self.perception.counts(),
+            baselines: self.knowledge.baselines.clone(),
+            histories: self.knowledge.histories.clone(),
+        };
         Checkpoint {
             tick: self.tick,
             next_action: self.next_action,
@@ -266,7 +271,7 @@ impl Body {
             assessment: (*self.assessment).clone(),
             trials: self.execution.trials().to_vec(),
             ledger: self.execution.ledger().clone(),
-            knowledge: Knowledge { generation, efficacy, baselines: Default::default(), choices },
+            knowledge: Knowledge { generation, efficacy, choices, ..Knowledge::default() },
             in_force: self.execution.in_force().clone(),
             bulk: (scope == CheckpointScope::StateAndBulk).then(|| Box::new(bulk())),
             settings: self.settings.clone(),

@@ -119,7 +119,7 @@ impl Expectation {
 }
 
 /// A number that can be read off a snapshot, and of which less is better.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Measure {
     /// A signal's reading.
@@ -166,7 +166,39 @@ impl Measure {
     }
 }
 
+/// What more load does to a measure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoadEffect {
+    /// Nothing.
+    None,
+    /// Twice the load, twice the value.
+    Proportional,
+    /// The value grows or stays, nobody knows how.
+    Growing,
+}
+
 impl Measure {
+    /// How much there is to do for what is measured.
+    pub fn load(&self, snapshot: &Snapshot) -> Option<u64> {
+        match self {
+            Measure::Reading(signal) => snapshot.reading(&signal.target, Indicator::RequestsTotal).fresh(),
+            Measure::BadRatio { service, .. } => snapshot.service_value(service, Indicator::RequestsTotal),
+            Measure::KeptShare { .. } => None,
+            Measure::SpansKeptByChance => snapshot.reading(&Target::Agent, Indicator::SpansReceivedTotal).fresh(),
+        }
+    }
+
+    /// What more load does to it.
+    pub const fn load_effect(&self) -> LoadEffect {
+        match self {
+            Measure::Reading(Signal { indicator: Indicator::Utilization, .. }) | Measure::SpansKeptByChance => {
+                LoadEffect::Proportional
+            }
+            Measure::Reading(_) | Measure::BadRatio { .. } => LoadEffect::Growing,
+            Measure::KeptShare { .. } => LoadEffect::None,
+        }
+    }
+
     /// The unit of its values.
     pub const fn unit(&self) -> Unit {
         match self {

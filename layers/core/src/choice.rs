@@ -10,7 +10,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::actions::Measure;
-use crate::{ActionId, BasisPoints, Knowledge, Label, Stream, Target, Timestamp};
+use crate::{ActionId, BasisPoints, Forecast, Knowledge, Label, Stream, Target, Timestamp};
 
 /// Numbers that describe one option.
 pub const FEATURES: usize = 10;
@@ -63,6 +63,16 @@ pub struct ChoiceRecord {
     pub watch: Option<Watch>,
 }
 
+impl ChoiceRecord {
+    /// The name of doing nothing among policies.
+    pub const NOTHING: Label = Label::new("nothing");
+
+    /// The place of doing nothing, if that was an option.
+    pub fn nothing(&self) -> Option<usize> {
+        self.options.iter().position(|option| option.policy == Self::NOTHING)
+    }
+}
+
 /// One option of a choice.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChoiceOption {
@@ -89,6 +99,9 @@ pub struct Watch {
     pub relieved: Option<Measure>,
     /// Its value then.
     pub before: Option<u64>,
+    /// What it would be if nothing were done, which is what was done.
+    #[serde(default)]
+    pub forecast: Option<Forecast>,
     /// When it is looked at again; the kind leaves the target alone until then.
     pub until: Timestamp,
 }

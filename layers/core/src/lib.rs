@@ -21,6 +21,8 @@ mod objective;
 pub mod actions;
 mod actuation;
 mod choice;
+mod forecast;
+mod history;
 mod knowledge;
 mod plan;
 mod policy;
@@ -37,6 +39,8 @@ pub use choice::{
     ChoiceKnowledge, ChoiceOption, ChoiceRecord, FEATURES, Features, Learner, LinearSums, PendingChoice, Question,
     SumsFlaw, Watch,
 };
+pub use forecast::{Expected, Forecast, Load};
+pub use history::History;
 pub use ids::{ActionId, Generation, IncidentId, Label, OperationName, ServiceName, TickNumber};
 pub use knowledge::{Baseline, Efficacy, EfficacyKey, Knowledge};
 pub use objective::{ObjectiveKind, ServiceObjectives};

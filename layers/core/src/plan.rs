@@ -8,7 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::actions::Action;
-use crate::{ActionId, BasisPoints, ChoiceRecord, IncidentId, IncidentKind, Label, Proposal, Regime, Timestamp};
+use crate::{ActionId, BasisPoints, ChoiceRecord, Forecast, IncidentId, IncidentKind, Label, Proposal, Regime, Timestamp};
 
 /// One fully determined action.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +25,9 @@ pub struct ActionRequest {
     pub action: Action,
     /// The promised measure's value when it was decided.
     pub baseline: Option<u64>,
+    /// What it would be if nothing were done, as seen then; none if it could not be read.
+    #[serde(default)]
+    pub forecast: Option<Forecast>,
     /// Why, in one sentence.
     pub why: String,
     /// With which probability the choice fell on it.

@@ -5,8 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::actions::Action;
-use crate::{Assessment, InForce, IncidentId, Knowledge, Label, Ledger, Settings, Snapshot, Trial};
+use crate::actions::{Action, Measure};
+use crate::{Assessment, Forecast, InForce, IncidentId, Knowledge, Label, Ledger, Settings, Snapshot, Trial};
 
 /// Everything a policy may look at. All of it is frozen for the tick.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +25,18 @@ pub struct PolicyView<'a> {
     pub trials: &'a [Trial],
     /// What was done lately.
     pub ledger: &'a Ledger,
+}
+
+impl PolicyView<'_> {
+    /// What `measure` would be if nothing were done; none if it cannot be read now.
+    pub fn forecast(&self, measure: &Measure) -> Option<Forecast> {
+        let (at, level, load) = (self.snapshot.at, measure.read(self.snapshot)?, measure.load(self.snapshot));
+        let history = self.knowledge.histories.get(measure);
+        Some(history.map_or_else(
+            || Forecast::without_past(at, level, load),
+            |history| history.forecast(measure, at, level, load),
+        ))
+    }
 }
 
 /// Proposals of one policy that are looked at in a tick: more than the default budgets let pass in three minutes. What is

@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::actions::Measure;
 use crate::{
-    ActionId, Actuation, Assessment, Baseline, CountsRing, Generation, InForce, Knowledge, Ledger, Observation,
+    ActionId, Actuation, Assessment, Baseline, CountsRing, Generation, History, InForce, Knowledge, Ledger, Observation,
     PerSignal, Report, ServiceName, Settings, TickNumber, TickRecord, Trial,
 };
 
@@ -118,4 +119,7 @@ pub struct Bulk {
     pub counts: BTreeMap<ServiceName, CountsRing>,
     /// What is normal for each signal.
     pub baselines: PerSignal<Baseline>,
+    /// The recent past of what actions promise to change. What is older than its ring when it is read again is not used.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", with = "crate::pairs")]
+    pub histories: BTreeMap<Measure, History>,
 }

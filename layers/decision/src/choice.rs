@@ -19,7 +19,7 @@ use crate::{features, lottery};
 const NAME: Label = Label::new("choice");
 
 /// The name of doing nothing among policies.
-const NOTHING: Label = Label::new("nothing");
+const NOTHING: Label = ChoiceRecord::NOTHING;
 
 /// A proposal that was chosen, and what it was chosen over.
 pub(crate) struct Choice {
@@ -174,6 +174,7 @@ fn watch(proposal: &Proposal, view: &PolicyView<'_>) -> Watch {
         target: action.target.clone(),
         features: features::of_nothing(),
         before: relieved.as_ref().and_then(|measure| measure.read(view.snapshot)),
+        forecast: relieved.as_ref().and_then(|measure| view.forecast(measure)),
         relieved,
         until: view.snapshot.at + settle,
     }

@@ -125,7 +125,9 @@ fn withhold(proposal: Proposal, guard: Label, refusal: Refusal) -> Withheld {
 fn request(id: ActionId, choice: choice::Choice, view: &PolicyView<'_>) -> ActionRequest {
     let proposal = choice.proposal;
     let incident = proposal.incident.and_then(|id| view.assessment.incident(id)).map(|found| (found.id, found.kind));
-    let baseline = proposal.action.expectation.measure().and_then(|measure| measure.read(view.snapshot));
+    let measure = proposal.action.expectation.measure();
+    let baseline = measure.and_then(|measure| measure.read(view.snapshot));
+    let forecast = measure.and_then(|measure| view.forecast(measure));
     ActionRequest {
         id,
         decided: view.snapshot.at,
@@ -133,6 +135,7 @@ fn request(id: ActionId, choice: choice::Choice, view: &PolicyView<'_>) -> Actio
         incident,
         action: proposal.action,
         baseline,
+        forecast,
         why: proposal.why,
         propensity: choice.propensity,
         alternatives: choice.alternatives,

@@ -7,7 +7,7 @@ mod judge;
 
 use homeostat_core::actions::{self, ActionKind};
 use homeostat_core::{
-    ActionId, ActionRequest, Actuation, Autonomy, AutonomySettings, Effect, InForce, Indicator, Ledger, LedgerEntry,
+    ActionId, ActionRequest, Actuation, Autonomy, AutonomySettings, Effect, Expected, InForce, Indicator, Ledger, LedgerEntry,
     Millis, Outcome, Plan, Report, ReportKind, Snapshot, Timestamp, Trial, TrialChange, TrialStage, TrialState,
     Verdict,
 };
@@ -101,7 +101,7 @@ impl Execution {
             };
             if let Some(state) = after_report(now, trial, report.kind) {
                 note_in_force(&mut self.in_force, trial, &state);
-                enter(trial, state, Measured { after: None, complaint }, step);
+                enter(trial, state, Measured { complaint, ..Measured::default() }, step);
             }
         }
         self.drop_judged();
@@ -182,6 +182,7 @@ impl Execution {
 #[derive(Debug, Default)]
 struct Measured {
     after: Option<u64>,
+    expected: Option<Expected>,
     complaint: Option<String>,
 }
 
@@ -204,8 +205,7 @@ fn due(now: Timestamp, gate: Gate, trial: &Trial, snapshot: &Snapshot) -> Option
             Some(undo(now, trial, Verdict::Failed, 1))
         }
         TrialState::Settling { until, .. } if *until <= now => {
-            let (verdict, after) = judge::judge(&trial.request, snapshot);
-            let measured = Measured { after, complaint: None };
+            let (verdict, measured) = judge::judge(&trial.request, snapshot, now);
             match verdict {
                 Verdict::Undone => Some(Due { measured, ..undo(now, trial, verdict, 1) }),
                 _ => Some(Due { measured, ..ended(judged(now, verdict)) }),
@@ -216,7 +216,7 @@ fn due(now: Timestamp, gate: Gate, trial: &Trial, snapshot: &Snapshot) -> Option
                 return Some(undo(now, trial, *because, attempts + 1));
             }
             let complaint = Some(format!("the way back was sent {attempts} times and never confirmed"));
-            let measured = Measured { after: None, complaint };
+            let measured = Measured { complaint, ..Measured::default() };
             Some(Due { measured, ..ended(judged(now, Verdict::Failed)) })
         }
         _ => None,
@@ -306,6 +306,7 @@ fn outcome(trial: &Trial, verdict: Verdict, measured: Measured) -> Outcome {
         verdict,
         before: trial.request.baseline,
         after: measured.after,
+        expected: measured.expected,
         complaint: measured.complaint,
     }
 }

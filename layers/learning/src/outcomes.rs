@@ -1,10 +1,10 @@
 //! What choices were worth.
 //!
 //! Answers which reward a choice earned, and adds it to the sums. An action that promised to relieve something earns by how
-//! much it did, taken back or not; one that promised to do no harm, such as giving capacity back, earns a fixed half when it
-//! kept its promise and loses one when it had to be taken back. Acting costs a hundredth. Doing nothing earns by how much
-//! the measure changed by itself: that is the comparison against which acting is held. No forecast stands in its place yet,
-//! because one that is wrong would reward or punish every action alike and nobody could see it in a journal.
+//! much lower the measure surely is than it was forecast to be without the action; one that promised to do no harm, such as
+//! giving capacity back, earns a fixed half when it kept its promise and loses one when it had to be taken back. Acting costs
+//! a hundredth. Doing nothing is measured against the same kind of forecast: what it earns is what forecasts get wrong, so
+//! that an error which rewards every action alike rewards doing nothing too and decides no choice.
 
 use homeostat_core::actions::Expectation;
 use homeostat_core::{
@@ -12,7 +12,7 @@ use homeostat_core::{
     Watch,
 };
 
-use crate::improvement_bp;
+use crate::{bounded, improvement_bp};
 
 /// What it costs to act, in basis points: doing nothing wins where nothing is to be won.
 const COST_BP: i64 = 100;
@@ -61,10 +61,13 @@ pub(crate) fn settle(knowledge: &mut Knowledge, plan: &Plan, outcomes: &[Outcome
     }
 }
 
-/// What doing nothing earned: by how much the measure fell by itself, and nothing where there was none to watch.
+/// What doing nothing earned: by how much the measure is surely lower than forecast; nothing where there was none to watch.
 pub(crate) fn watch_reward_bp(watch: &Watch, snapshot: &Snapshot) -> Option<i64> {
     match &watch.relieved {
-        Some(measure) => improvement_bp(watch.before, measure.read(snapshot)),
+        Some(measure) => {
+            let expected = watch.forecast?.expected(measure, snapshot.at, measure.load(snapshot));
+            Some(bounded(expected.shown_improvement_bp(measure.read(snapshot)?)))
+        }
         None => Some(0),
     }
 }
@@ -92,7 +95,7 @@ pub(crate) fn reward_bp(pending: PendingChoice, outcome: &Outcome) -> Option<i64
     let earned = match outcome.verdict {
         Verdict::NotActed | Verdict::Declined => return None,
         Verdict::Failed => 0,
-        _ if pending.relieves => improvement_bp(outcome.before, outcome.after)?,
+        _ if pending.relieves => improvement_bp(outcome)?,
         Verdict::Kept => NO_HARM_BP,
         Verdict::Undone => UNDONE_BP,
         Verdict::Inconclusive => 0,
@@ -103,7 +106,7 @@ pub(crate) fn reward_bp(pending: PendingChoice, outcome: &Outcome) -> Option<i64
 #[cfg(test)]
 mod tests {
     use homeostat_core::actions::Measure;
-    use homeostat_core::{ActionId, Indicator, Label, Reading, Signal, Target, Timestamp};
+    use homeostat_core::{ActionId, Expected, Forecast, Indicator, Label, Reading, Signal, Target, Timestamp};
 
     use super::*;
 
@@ -116,6 +119,7 @@ mod tests {
             verdict,
             before: Some(before),
             after: Some(after),
+            expected: Some(Expected { low: before, high: before }),
             complaint: None,
         }
     }
@@ -138,10 +142,10 @@ mod tests {
         check(true, Verdict::Declined, 1, 1, None);
     }
 
-    /// Scenario: nothing was done while utilisation stood at 80 %; a minute later it is at 40 %.
-    /// Guarantees: nothing is learned before the time has come; then doing nothing earns a half, once.
+    /// Scenario: nothing was done while utilisation stood at 80 % and was forecast to; a minute later it is at 30 %.
+    /// Guarantees: nothing is learned before the time has come; then doing nothing earns what the forecast missed, once.
     #[test]
-    fn doing_nothing_earns_what_changed_by_itself() {
+    fn doing_nothing_earns_what_was_not_forecast() {
         let signal = Signal::new(Target::Service("cart".into()), Indicator::Utilization);
         let mut features = Features::default();
         features.0[0] = 10_000;
@@ -151,13 +155,14 @@ mod tests {
             features,
             relieved: Some(Measure::Reading(signal.clone())),
             before: Some(8000),
+            forecast: Some(Forecast::without_past(Timestamp(40_000), 8000, None)),
             until: Timestamp(60_000),
         };
         let mut knowledge = Knowledge::default();
         knowledge.choices.watches.push(watch);
         let at = |at| Snapshot {
             at: Timestamp(at),
-            signals: [(signal.clone(), Reading::Fresh { value: 4000 })].into(),
+            signals: [(signal.clone(), Reading::Fresh { value: 3600 })].into(),
             ..Snapshot::default()
         };
         settle(&mut knowledge, &Plan::default(), &[], &at(59_999));

@@ -37,6 +37,7 @@ fn scale(id: u64, at_s: u64, from: u32, to: u32) -> ActionRequest {
         incident: None,
         action: actions::scale_out(&service, Replicas(from), Replicas(to), Measure::Reading(signal)),
         baseline: None,
+        forecast: None,
         why: String::new(),
         propensity: BasisPoints::ONE,
         alternatives: Vec::new(),

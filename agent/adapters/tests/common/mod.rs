@@ -36,6 +36,7 @@ pub(crate) fn request(id: u64, at: Timestamp) -> ActionRequest {
         incident: Some((IncidentId(7), IncidentKind::Saturation)),
         action,
         baseline: Some(9300),
+        forecast: None,
         why: "utilization is 93 %".into(),
         propensity: BasisPoints(10_000),
         alternatives: Vec::new(),

@@ -6,7 +6,7 @@
 use std::io::Write;
 
 use homeostat_adapters::JournalReader;
-use homeostat_control::evaluation::{Estimate, Evaluation, Interval, JournalLog, JournalPolicy, Judgement, evaluate};
+use homeostat_control::evaluation::{ChoicePolicy, Estimate, Evaluation, Interval, JournalLog, Judgement, Named};
 use serde::Serialize;
 
 use super::{Answer, CommandError, write_json};
@@ -20,6 +20,7 @@ const PAGE: usize = 500;
 struct Told {
     policy: &'static str,
     choices: usize,
+    episodes: usize,
     effective: f64,
     done: Bounds,
     ips: Bounds,
@@ -46,13 +47,14 @@ impl From<Interval> for Bounds {
 
 /// Evaluates a policy on every choice of a journal at rest.
 pub(super) fn evaluate_policy(args: EvaluateArgs, out: &mut dyn Write) -> Result<Answer, CommandError> {
-    let journal = read(&JournalReader::open(&args.journal)?)?;
-    let (policy, name) = match args.policy {
-        PolicyName::Rule => (JournalPolicy::Rule, "rule"),
-        PolicyName::Nothing => (JournalPolicy::Nothing, "nothing"),
-        PolicyName::Uniform => (JournalPolicy::Uniform, "uniform"),
+    let (mut policy, name) = match args.policy {
+        PolicyName::Rule => (Named::Rule, "rule"),
+        PolicyName::Nothing => (Named::Nothing, "nothing"),
+        PolicyName::Uniform => (Named::Uniform, "uniform"),
     };
-    let found = evaluate(journal.log(), &|_, offered| journal.answer(policy, offered))
+    let journal = read(&JournalReader::open(&args.journal)?, &mut policy)?;
+    let found = journal
+        .evaluate()
         .map_err(|bad| CommandError::Unknown(format!("the journal cannot be evaluated: {bad}")))?;
     if args.json {
         write_json(out, &told(name, &found))?;
@@ -62,12 +64,12 @@ pub(super) fn evaluate_policy(args: EvaluateArgs, out: &mut dyn Write) -> Result
     Ok(if found.judgement == Judgement::Better { Answer::Yes } else { Answer::No })
 }
 
-fn read(reader: &JournalReader) -> Result<JournalLog, CommandError> {
+fn read(reader: &JournalReader, policy: &mut dyn ChoicePolicy) -> Result<JournalLog, CommandError> {
     let (mut journal, mut from) = (JournalLog::default(), None);
     loop {
         let page = reader.records(from, PAGE)?;
         let Some(newest) = page.last().map(|record| record.tick) else { return Ok(journal) };
-        page.iter().for_each(|record| journal.read(record));
+        page.iter().for_each(|record| journal.read(record, policy));
         from = Some(newest.next());
     }
 }
@@ -76,6 +78,7 @@ fn told(policy: &'static str, found: &Evaluation) -> Told {
     Told {
         policy,
         choices: found.decisions,
+        episodes: found.episodes,
         effective: found.effective,
         done: found.done.into(),
         ips: found.ips.value.into(),
@@ -88,7 +91,8 @@ fn told(policy: &'static str, found: &Evaluation) -> Told {
 
 fn write_evaluation(out: &mut dyn Write, name: &str, found: &Evaluation) -> Result<(), CommandError> {
     writeln!(out, "{name}: {}", found.judgement)?;
-    writeln!(out, "choices        {}, in effect {:.0}", found.decisions, found.effective)?;
+    let Evaluation { decisions, episodes, effective, .. } = found;
+    writeln!(out, "choices        {decisions} in {episodes} episodes, in effect {effective:.0}")?;
     if 0 < found.decisions {
         writeln!(out, "what was done  {}", found.done)?;
         let line = |out: &mut dyn Write, name: &str, estimate: Estimate| {

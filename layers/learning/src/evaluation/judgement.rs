@@ -9,7 +9,7 @@ use std::fmt;
 use crate::evaluation::log::Weighed;
 use crate::evaluation::{Evaluation, Interval};
 
-/// Effective decisions below which nothing is told: the intervals rest on the sample's own variance and skewness, and those
+/// Effective episodes below which nothing is told: the intervals rest on the sample's own variance and skewness, and those
 /// of fewer heavy-tailed terms than this are not to be trusted.
 const EFFECTIVE_MIN: f64 = 100.0;
 
@@ -54,10 +54,10 @@ pub enum Doubt {
         record: usize,
         /// That propensity.
         propensity: f64,
-        /// Decisions that are left, in effect.
+        /// Episodes that are left, in effect.
         effective: f64,
     },
-    /// Too few decisions count.
+    /// Too few episodes count.
     TooFewEffective {
         /// How many count, in effect.
         effective: f64,
@@ -101,8 +101,7 @@ fn doubt(evaluation: &Evaluation, weighed: &Weighed<'_>) -> Option<Doubt> {
     if effective < EFFECTIVE_MIN {
         return Some(Doubt::TooFewEffective { effective, needed: EFFECTIVE_MIN });
     }
-    let weights: Vec<f64> = weighed.weights().collect();
-    let mean = Interval::at(&weights, NORMAL_999);
+    let mean = Interval::at(&weighed.weights(), NORMAL_999);
     let off = !mean.contains(1.0) && WEIGHT_TOLERANCE < (mean.mean - 1.0).abs();
     off.then_some(Doubt::WeightsOff { mean: mean.mean })
 }
@@ -126,10 +125,10 @@ impl fmt::Display for Doubt {
             }
             Doubt::NoFloor { record, propensity, effective } => write!(
                 f,
-                "propensities have no floor (record {record} has {propensity}), and {effective:.0} decisions are left in effect"
+                "propensities have no floor (record {record} has {propensity}), and {effective:.0} episodes are left in effect"
             ),
             Doubt::TooFewEffective { effective, needed } => {
-                write!(f, "{effective:.0} decisions count in effect, and {needed:.0} are needed")
+                write!(f, "{effective:.0} episodes count in effect, and {needed:.0} are needed")
             }
             Doubt::WeightsOff { mean } => {
                 write!(f, "the weights average {mean:.3} instead of 1, so the propensities cannot be true")

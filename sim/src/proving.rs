@@ -4,6 +4,7 @@
 //! what is judged, or with the policy that was only estimated. Nothing here is part of a run's checks; what is found are
 //! shares and intervals for people to read.
 
+pub mod evaluation;
 pub mod verdicts;
 
 use std::num::NonZeroUsize;

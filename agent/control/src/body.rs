@@ -16,6 +16,7 @@ use homeostat_learning as learning;
 use homeostat_perception::Perception;
 
 use crate::CheckpointScope;
+use crate::beside::Beside;
 use crate::machine::Stimulus;
 
 /// Reports taken per tick. Every open trial can report once, be asked once and be undone once; more are noise.
@@ -40,6 +41,7 @@ pub(crate) struct Body {
     assessment: Arc<Assessment>,
     pub(crate) execution: Execution,
     pub(crate) knowledge: Knowledge,
+    pub(crate) beside: Option<Box<Beside>>,
     reports: Vec<Report>,
     operator: Vec<OperatorCommand>,
     held: bool,
@@ -70,6 +72,7 @@ impl Body {
             assessment: Arc::default(),
             execution: Execution::default(),
             knowledge: Knowledge::default(),
+            beside: None,
             reports: Vec::new(),
             operator: Vec::new(),
             held: false,
@@ -185,8 +188,12 @@ impl Body {
             ledger: self.execution.ledger(),
         };
         let (policies, learner, next_action) = (self.policies, self.learner, self.next_action);
-        let plan =
-            decision::plan(decision::Inputs { view, policies, learner, regime, next_action, approved: &approved });
+        let inputs = decision::Inputs { view, policies, learner, regime, next_action, approved: &approved };
+        let plan = decision::plan(inputs);
+        if let Some(beside) = &mut self.beside {
+            let view = PolicyView { settings: &beside.settings, ..view };
+            beside.plan = decision::plan(decision::Inputs { view, approved: &[], ..inputs });
+        }
         self.next_action = ActionId(self.next_action.0 + plan.requests.len() as u64);
         Arc::new(plan)
     }

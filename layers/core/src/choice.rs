@@ -19,6 +19,19 @@ pub const FEATURES: usize = 10;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Features(pub [u16; FEATURES]);
 
+impl Features {
+    /// The place of what is one for every option.
+    pub const ALWAYS: usize = 0;
+
+    /// The place that tells acting from doing nothing.
+    pub const ACTS: usize = 1;
+
+    /// Whether it is an option to do something.
+    pub const fn acts(&self) -> bool {
+        0 < self.0[Self::ACTS]
+    }
+}
+
 /// What a learner is asked: one of these must be done.
 #[derive(Clone, Copy, Debug)]
 pub struct Question<'a> {

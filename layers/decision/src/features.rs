@@ -12,8 +12,10 @@ const ONE: u16 = 10_000;
 
 /// The places. Their meaning is [`homeostat_core::LinearSums::VERSION`] one.
 mod place {
-    pub(super) const ALWAYS: usize = 0;
-    pub(super) const ACTS: usize = 1;
+    use homeostat_core::Features;
+
+    pub(super) const ALWAYS: usize = Features::ALWAYS;
+    pub(super) const ACTS: usize = Features::ACTS;
     pub(super) const SCALES: usize = 2;
     pub(super) const SAMPLES: usize = 3;
     pub(super) const GROWS_BY: usize = 4;

@@ -16,6 +16,7 @@ use homeostat_core::{
     Withheld,
 };
 
+pub use crate::choice::distribution;
 pub use crate::guard::{Candidate, Guard, GuardView, Refusal};
 pub use crate::guards::CATALOGUE;
 pub use crate::past::Past;

@@ -8,7 +8,7 @@
 mod cases;
 
 use homeostat_core::actions::{Expectation, Measure};
-use homeostat_core::{ActionRequest, BasisPoints, Seed, TickRecord, Timestamp, Verdict};
+use homeostat_core::{ActionRequest, BasisPoints, Seed, TickRecord, Timestamp, TrialStage, Verdict};
 use serde::Serialize;
 
 use crate::proving::in_parallel;
@@ -83,12 +83,16 @@ fn judge(case: &Case, seed: u64) -> Option<Judged> {
     };
     let (with, without) = (records(case.policies), records(&[]));
     let request = with.iter().find_map(|record| record.plan.requests.first())?;
-    let (at, outcome) = with.iter().find_map(|record| Some((record.at, record.outcomes.first()?)))?;
+    let verdict = with.iter().find_map(|record| Some(record.outcomes.first()?.verdict))?;
+    // What is taken back is judged before it is over.
+    let settled = |record: &&TickRecord| record.trials.iter().any(|change| change.from == Some(TrialStage::Settling));
+    let judged = with.iter().find(settled)?;
     let measure = request.action.expectation.measure()?;
-    let (acted, left) = (mean_around(&with, at, measure)?, mean_around(&without, at, measure)?);
-    let before_after = before_after(request, outcome.after?)?;
-    let expected_held = outcome.expected.is_some_and(|expected| expected.low <= left && left <= expected.high);
-    Some(Judged { truth: truth(request, left, acted), verdict: outcome.verdict, before_after, expected_held })
+    let (acted, left) = (mean_around(&with, judged.at, measure)?, mean_around(&without, judged.at, measure)?);
+    let before_after = before_after(request, measure.read(&judged.snapshot)?)?;
+    let expected = request.forecast?.expected(measure, judged.at, measure.load(&judged.snapshot));
+    let expected_held = expected.low <= left && left <= expected.high;
+    Some(Judged { truth: truth(request, left, acted), verdict, before_after, expected_held })
 }
 
 fn mean_around(records: &[TickRecord], at: Timestamp, measure: &Measure) -> Option<u64> {

@@ -5,8 +5,9 @@
 //! what the rule would have done, doing nothing, and the other proposals of each policy.
 //!
 //! Choices about one target are an episode as long as none comes much later than the one before: what was done changes what
-//! the next choice meets. An episode in which what came of some choice is not known is left out as a whole, because the weight of
-//! every later one rests on it. What outlasts an episode, such as capacity that was not given back, is taken as it was found.
+//! the next choice meets. An episode is cut before the first choice of which it is not known what came of it, because later ones
+//! rest on it; usually that is where the journal ends. What outlasts an episode, such as capacity that was not given back,
+//! is taken as it was found.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -111,16 +112,19 @@ impl JournalLog {
         self.watched.clear();
     }
 
-    /// The decisions of all episodes in which every reward is known, with what the other policy would have done at each.
+    /// The decisions of every episode up to the first without a known reward, with what the other policy would have done at
+    /// each.
     pub fn decisions(&self) -> (Vec<LoggedDecision>, Vec<Vec<f64>>) {
-        let unknown = self.entries.iter().filter(|entry| entry.reward_bp.is_none());
-        let left_out: BTreeSet<u64> = unknown.map(|entry| entry.decision.episode).collect();
-        let known = self.entries.iter().filter(|entry| !left_out.contains(&entry.decision.episode));
+        let mut cut = BTreeSet::new();
         let decision = |entry: &Entry| {
-            let reward = entry.reward_bp.expect("those without are left out") as f64 / 10_000.0;
-            (LoggedDecision { reward, ..entry.decision.clone() }, entry.probabilities.clone())
+            let Some(reward_bp) = entry.reward_bp.filter(|_| !cut.contains(&entry.decision.episode)) else {
+                cut.insert(entry.decision.episode);
+                return None;
+            };
+            let reward = reward_bp as f64 / 10_000.0;
+            Some((LoggedDecision { reward, ..entry.decision.clone() }, entry.probabilities.clone()))
         };
-        known.map(decision).unzip()
+        self.entries.iter().filter_map(decision).unzip()
     }
 
     /// Evaluates the policy that was asked.
@@ -261,13 +265,13 @@ mod tests {
     }
 
     /// Scenario: choices about two services: twice within half a minute, and once more after ten minutes; the last is open.
-    /// Guarantees: what may influence each other is one episode, each target has its own, and an open one is left out.
+    /// Guarantees: what may influence each other is one episode, each target has its own, and what is open is cut off.
     #[test]
     fn choices_close_together_are_one_episode() {
         let records = [record(10, &["cart", "web"]), record(40, &["cart"]), record(640, &["cart"]), record(700, &["web"])];
         assert_eq!(episodes(&records), [1, 2, 1, 3]);
         let open = [record(10, &["cart"]), record(40, &["web"]), record(50, &["cart"]), record(65, &[])];
-        assert_eq!(episodes(&open), [2]);
+        assert_eq!(episodes(&open), [1, 2]);
     }
 
     /// Scenario: policies that are asked at a choice, one of which would have done something that was no option.

@@ -24,6 +24,9 @@ const FLOOR_MIN: f64 = 0.001;
 /// do not, so that one true log in a thousand is doubted.
 const NORMAL_999: f64 = 3.290_526_731_491_926;
 
+/// Nobody logs this many times as long to tell two policies apart.
+const LONGER_MAX: f64 = 100.0;
+
 /// Rounding in propensities: weights that are all equal have no spread, and may still miss one by their last digits.
 const WEIGHT_TOLERANCE: f64 = 0.005;
 
@@ -104,6 +107,41 @@ fn doubt(evaluation: &Evaluation, weighed: &Weighed<'_>) -> Option<Doubt> {
     let mean = Interval::at(&weighed.weights(), NORMAL_999);
     let off = !mean.contains(1.0) && WEIGHT_TOLERANCE < (mean.mean - 1.0).abs();
     off.then_some(Doubt::WeightsOff { mean: mean.mean })
+}
+
+impl Evaluation {
+    /// What would make it possible to tell; nothing where it was told.
+    pub fn advice(&self) -> Option<String> {
+        let Judgement::CannotTell(doubt) = self.judgement else { return None };
+        let times = |factor: f64| format!("a log {:.1} times as long with the same exploration", factor.max(1.1));
+        Some(match doubt {
+            Doubt::NothingLogged => {
+                "let the agent explore (spec.automation.exploration) and log at least some hundred episodes".to_owned()
+            }
+            Doubt::NoOverlap { .. } => "explore until the log has tried what this policy does, with a least probability of \
+                 some percent for every option; what no policy ever proposed cannot be learned from a log"
+                .to_owned(),
+            Doubt::NoFloor { .. } => "raise the least probability (spec.automation.exploration) to some percent and log \
+                 anew: no length makes up for decisions that were hardly ever taken"
+                .to_owned(),
+            Doubt::TooFewEffective { effective, needed } => {
+                format!("{}, or the same length with more exploration", times(needed / effective.max(1.0)))
+            }
+            Doubt::WeightsOff { .. } => {
+                "find out whether this journal was written by another version: its probabilities are not those drawn from"
+                    .to_owned()
+            }
+            Doubt::MayBeEither { gain } => {
+                let half = (gain.high - gain.low) / 2.0;
+                // Intervals shrink with the root of the log's length.
+                let factor = (half / gain.mean.abs().max(f64::MIN_POSITIVE)).powi(2);
+                match factor < LONGER_MAX {
+                    true => format!("{}, if the gain is what it seems", times(factor)),
+                    false => "nothing: both do about the same, as far as can be seen".to_owned(),
+                }
+            }
+        })
+    }
 }
 
 impl fmt::Display for Judgement {

@@ -27,7 +27,7 @@ pub(crate) struct Case {
     load: [u32; 2],
     /// From when to when it changes.
     change_s: [u64; 2],
-    /// From this second on its work takes three times as long; never if zero.
+    /// From this second on its work takes 1.7 times as long; never if zero.
     slow_from_s: u64,
 }
 
@@ -69,12 +69,12 @@ pub(crate) const CASES: &[Case] = &[
     case("does nothing, load grows at once", IDLES, 2, [45, 75], AT_ONCE),
     slow(case("does nothing in an outage", IDLES_FELT, 2, [70, 70], STEADY)),
     slow(case("does nothing, outage ends with the load", IDLES_FELT, 2, [70, 20], AT_ONCE)),
-    case("harms", SHRINKS, 4, [70, 70], STEADY),
-    case("harms, load grows at once", SHRINKS, 4, [60, 75], AT_ONCE),
-    case("harms, load was falling", SHRINKS, 4, [100, 50], LONG_BEFORE),
+    case("harms", SHRINKS, 4, [80, 80], STEADY),
+    case("harms, load grows at once", SHRINKS, 4, [65, 85], AT_ONCE),
+    case("harms, load was falling", SHRINKS, 4, [120, 60], LONG_BEFORE),
     case("does no harm", SHRINKS, 4, [30, 30], STEADY),
     case("is not to blame, load grows at once", IDLES_LIMIT, 2, [50, 80], AT_ONCE),
-    case("is not to blame, load was growing", IDLES_LIMIT, 2, [30, 90], LONG_BEFORE),
+    case("is not to blame, load was growing", IDLES_LIMIT, 2, [30, 110], LONG_BEFORE),
 ];
 
 impl Case {
@@ -86,7 +86,7 @@ impl Case {
         let (replicas, [from_s, to_s]) = (self.replicas, self.change_s);
         let faults = match self.slow_from_s {
             0 => "[]".to_owned(),
-            from => format!("[{{ from_s: {from}, fault: {{ slow_service: {{ service: watched, factor_bp: 30000 }} }} }}]"),
+            from => format!("[{{ from_s: {from}, fault: {{ slow_service: {{ service: watched, factor_bp: 17000 }} }} }}]"),
         };
         let text = format!(
             "about: one action is judged

@@ -5,7 +5,10 @@
 //! shares and intervals for people to read.
 
 pub mod evaluation;
+pub mod learner;
 pub mod verdicts;
+
+mod learners;
 
 use std::num::NonZeroUsize;
 use std::sync::Mutex;

@@ -22,7 +22,8 @@ pub(crate) fn log(folder: &Path, policy: &str, campaign: &str) -> Result<Vec<Log
     let text = read(&format!("{campaign}.csv"))?;
     let columns: BTreeMap<&str, usize> = text.lines().next().unwrap_or("").split(',').zip(0..).collect();
     let line = |(number, line): (usize, &str)| {
-        decision(&columns, items, number as u64, line).ok_or_else(|| format!("{policy}/{campaign}: line {} is damaged", number + 1))
+        decision(&columns, items, number as u64, line)
+            .ok_or_else(|| format!("{policy}/{campaign}: line {} is damaged", number + 1))
     };
     text.lines().enumerate().skip(1).map(line).collect()
 }

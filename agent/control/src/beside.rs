@@ -22,8 +22,11 @@ impl ChoicePolicy for Planned<'_> {
         let of = |share: &dyn Fn(&str) -> f64| choice.options.iter().map(|option| share(&option.what)).collect();
         let same = |other: &&ChoiceRecord| other.kind == choice.kind && other.target == choice.target;
         if let Some(other) = self.0.choices.iter().find(same) {
-            let likely = |what: &str| other.options.iter().filter(|option| option.what == what);
-            return of(&|what| likely(what).map(|option| f64::from(option.probability.0) / 10_000.0).sum());
+            let likely = |what: &str| -> f64 {
+                let same = other.options.iter().filter(|option| option.what == what);
+                same.map(|option| f64::from(option.probability.0) / 10_000.0).sum()
+            };
+            return of(&likely);
         }
         let asked = self.0.requests.iter().map(|request| &request.action);
         let action = asked.into_iter().find(|action| action.kind == choice.kind && action.target == choice.target);

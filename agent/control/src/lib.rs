@@ -21,7 +21,7 @@ use homeostat_core::{
 };
 use statig::prelude::*;
 
-pub use homeostat_learning::evaluation;
+pub use homeostat_learning::{LOSS_MAX, evaluation};
 
 pub use crate::beside::Planned;
 pub use crate::following::Following;

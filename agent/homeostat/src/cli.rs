@@ -408,6 +408,9 @@ each other (edge set), or, more strictly, if their trees are the same but for th
     /// How often the intervals of `homeostat evaluate` hold the truth, in simulated worlds where it is known.
     #[command(after_help = proving::EVALUATION_HELP)]
     Evaluation(proving::EvaluationArgs),
+    /// What the learner earns beside the rule, in simulated worlds in which the rule is sometimes wrong.
+    #[command(after_help = proving::LEARNER_HELP)]
+    Learner(proving::VerdictsArgs),
 }
 
 /// Arguments of `bench sampling`.

@@ -19,8 +19,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Actuation, BasisPoints, Indicator, Label, Millis, ObjectiveKind, ServiceName, Signal, Snapshot, Target, Unit,
-    Window,
+    Actuation, BasisPoints, Indicator, Label, Load, Millis, ObjectiveKind, ServiceName, Signal, Snapshot, Target, Unit,
+    Window, WindowCounts,
 };
 
 /// The catalogue: every kind of action, in the order in which ties between proposals break.
@@ -179,12 +179,21 @@ pub enum LoadEffect {
 
 impl Measure {
     /// How much there is to do for what is measured.
-    pub fn load(&self, snapshot: &Snapshot) -> Option<u64> {
+    pub fn load(&self, snapshot: &Snapshot) -> Option<Load> {
         match self {
-            Measure::Reading(signal) => snapshot.reading(&signal.target, Indicator::RequestsTotal).fresh(),
-            Measure::BadRatio { service, .. } => snapshot.service_value(service, Indicator::RequestsTotal),
-            Measure::KeptShare { .. } => None,
-            Measure::SpansKeptByChance => snapshot.reading(&Target::Agent, Indicator::SpansReceivedTotal).fresh(),
+            Measure::Reading(Signal { target: Target::Service(service), .. }) | Measure::BadRatio { service, .. } => {
+                let over_ten = snapshot.service_value(service, Indicator::RequestsTotal)?;
+                // The window reaches back by up to one bucket of a second more than its length: by half of one, on average.
+                let length_ms = Window::Now.length().0 + 500;
+                let rate =
+                    |counts: &WindowCounts| counts.over(Window::Now).requests.saturating_mul(1_000_000) / length_ms;
+                let over_fifteen = snapshot.counts.get(service).map_or(over_ten, rate);
+                Some(Load::moving(over_ten, over_fifteen))
+            }
+            Measure::Reading(_) | Measure::KeptShare { .. } => None,
+            Measure::SpansKeptByChance => {
+                snapshot.reading(&Target::Agent, Indicator::SpansReceivedTotal).fresh().map(Load::steady)
+            }
         }
     }
 

@@ -33,17 +33,48 @@ pub struct Forecast {
     pub drift: i64,
     /// How far a change over one step is from that drift, in 95 of 100 cases.
     pub spread: u64,
-    /// What it has to do then, and how far that strays by itself; none if the measure has no load or it was not known.
+    /// What there was to do then; none if the measure has no load or it was not known.
     pub load: Option<Load>,
+    /// How far a change of the load over one step is from none, in 95 of 100 cases.
+    pub load_spread: u64,
 }
 
-/// How much there was to do.
+/// How much there is to do. A rate is taken over a longer time than most measures, so that it lags behind them while it moves;
+/// between what it reads and what it moves to lies what the measure was taken under.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Load {
-    /// Then, in its own unit.
+    /// What it reads.
     pub value: u64,
-    /// How far a change over one step is from none, in 95 of 100 cases.
-    pub spread: u64,
+    /// What it moves to; the same while it stands.
+    pub towards: u64,
+}
+
+impl Load {
+    /// A load that stands.
+    pub const fn steady(value: u64) -> Load {
+        Load { value, towards: value }
+    }
+
+    /// The load of the last five seconds, from rates in thousandths over the last ten and the last fifteen: a step within those
+    /// five is in the difference of both with a third of its weight. A difference that chance explains is none.
+    pub fn moving(over_ten: u64, over_fifteen: u64) -> Load {
+        let difference = i128::from(over_ten) - i128::from(over_fifteen);
+        // The longer one is known to a thirtieth: counts are kept by the second.
+        let moved = (difference.abs() - i128::from(over_fifteen) / 30).max(0) * difference.signum();
+        // Of n requests a second, the rates differ by √(n/10 − n/15) of chance; three times that is a move.
+        if moved * moved * 30 <= 9 * 1000 * i128::from(over_ten.max(over_fifteen)) {
+            return Load::steady(over_ten);
+        }
+        Load { value: over_ten, towards: bounded(i128::from(over_ten) + 3 * moved) }
+    }
+
+    fn low(self) -> u64 {
+        self.value.min(self.towards)
+    }
+
+    fn high(self) -> u64 {
+        self.value.max(self.towards)
+    }
 }
 
 /// Between which values a measure would lie.
@@ -60,13 +91,12 @@ impl Forecast {
     pub const STEP: Millis = Millis::from_secs(20);
 
     /// Where nothing of the past is known: no trend, and a tenth of doubt.
-    pub fn without_past(at: Timestamp, level: u64, load: Option<u64>) -> Forecast {
-        let load = load.map(|value| Load { value, spread: LOAD_NOISE.of(value) });
-        Forecast { at, level, drift: 0, spread: BasisPoints(1000).of(level), load }
+    pub fn without_past(at: Timestamp, level: u64, load: Option<Load>) -> Forecast {
+        Forecast { at, level, drift: 0, spread: BasisPoints(1000).of(level), load, load_spread: 0 }
     }
 
     /// Between which values `measure` would lie at `now`, when the load has become `load`.
-    pub fn expected(&self, measure: &Measure, now: Timestamp, load: Option<u64>) -> Expected {
+    pub fn expected(&self, measure: &Measure, now: Timestamp, load: Option<Load>) -> Expected {
         let (step, passed) = (i128::from(Self::STEP.0), i128::from(now.since(self.at).0));
         let middle = i128::from(self.level) + i128::from(self.drift) * passed / step;
         // Doubt grows with time, and more slowly than time.
@@ -76,32 +106,29 @@ impl Forecast {
         let ceiling = if measure.unit() == Unit::BasisPoints { self.level.max(10_000) } else { u64::MAX };
         let moved = self.load.zip(load).map_or(still, |(then, now)| match measure.load_effect() {
             LoadEffect::None => still,
-            LoadEffect::Proportional => self.in_proportion(still, then.value, now, ceiling),
-            LoadEffect::Growing => growing(still, then, now, ceiling),
+            LoadEffect::Proportional => self.in_proportion(still, [then, now], ceiling),
+            LoadEffect::Growing => self.growing(still, [then, now], ceiling),
         });
         Expected { low: moved.low.min(ceiling), high: moved.high.min(ceiling) }
     }
 
     /// Half of the load needs half of the capacity. What stood at its ceiling may stay there under less load: how much more
     /// there was to do could not be seen.
-    fn in_proportion(&self, still: Expected, then: u64, now: u64, ceiling: u64) -> Expected {
-        let then = u128::from(then.max(1));
-        let scaled = |value: u64| u64::try_from(u128::from(value) * u128::from(now) / then).unwrap_or(u64::MAX);
+    fn in_proportion(&self, still: Expected, [then, now]: [Load; 2], ceiling: u64) -> Expected {
+        let scaled = |value: u64, now: u64, then: u64| {
+            u64::try_from(u128::from(value) * u128::from(now) / u128::from(then.max(1))).unwrap_or(u64::MAX)
+        };
         let hidden = ceiling != u64::MAX && HIDDEN_FROM.of(ceiling) <= self.level;
-        let high = if hidden { ceiling } else { scaled(still.high) };
-        Expected { low: scaled(still.low), high }
+        let high = if hidden { ceiling } else { scaled(still.high, now.high(), then.low()) };
+        Expected { low: scaled(still.low, now.low(), then.high()), high }
     }
-}
 
-/// More load makes it no better and less load no worse; by how much is not known.
-fn growing(still: Expected, then: Load, now: u64, ceiling: u64) -> Expected {
-    let noise = then.spread.max(LOAD_NOISE.of(then.value));
-    if then.value.saturating_add(noise) < now {
-        Expected { high: ceiling, ..still }
-    } else if now < then.value.saturating_sub(noise) {
-        Expected { low: 0, ..still }
-    } else {
-        still
+    /// More load makes it no better and less load no worse; by how much is not known.
+    fn growing(&self, still: Expected, [then, now]: [Load; 2], ceiling: u64) -> Expected {
+        let noise = self.load_spread.max(LOAD_NOISE.of(then.value));
+        let high = if then.low().saturating_add(noise) < now.high() { ceiling } else { still.high };
+        let low = if now.low() < then.high().saturating_sub(noise) { 0 } else { still.low };
+        Expected { low, high }
     }
 }
 
@@ -142,12 +169,12 @@ mod tests {
     }
 
     fn forecast(level: u64, drift: i64, load: u64) -> Forecast {
-        let load = Some(Load { value: load, spread: 0 });
-        Forecast { at: Timestamp(0), level, drift, spread: 500, load }
+        let load = Some(Load::steady(load));
+        Forecast { at: Timestamp(0), level, drift, spread: 500, load, load_spread: 0 }
     }
 
     fn check(forecast: Forecast, measure: &Measure, (second, load): (u64, u64), (low, high): (u64, u64)) {
-        let found = forecast.expected(measure, Timestamp(second * 1000), Some(load));
+        let found = forecast.expected(measure, Timestamp(second * 1000), Some(Load::steady(load)));
         assert_eq!(found, Expected { low, high }, "{measure} after {second} s at {load}");
     }
 
@@ -172,6 +199,20 @@ mod tests {
         check(forecast(2000, 0, 100), &slow_share(), (20, 95), (1500, 2500));
         check(forecast(2000, 0, 100), &slow_share(), (20, 80), (0, 2500));
         check(forecast(2000, 0, 100), &slow_share(), (20, 120), (1500, 10_000));
+    }
+
+    /// Scenario: rates of 17.6 and 18.4, of 14 and 18, and of 20.5 and 20 requests a second over ten and fifteen seconds; then
+    /// utilisation of 60 % whose load is on its way down when it is judged.
+    /// Guarantees: where a rate moves to is found, in which chance and rounding are no move; and what was measured may lie anywhere between.
+    #[test]
+    fn a_load_that_moves_is_known_between_two_values() {
+        assert_eq!(Load::moving(17_600, 18_400), Load::steady(17_600));
+        assert_eq!(Load::moving(14_000, 18_000), Load { value: 14_000, towards: 3800 });
+        assert_eq!(Load::moving(20_500, 20_000), Load::steady(20_500));
+        let forecast = forecast(6000, 0, 20_000);
+        let falling = Some(Load::moving(14_000, 18_000));
+        let found = forecast.expected(&utilization(), Timestamp(20_000), falling);
+        assert_eq!(found, Expected { low: 1045, high: 4550 });
     }
 
     /// Scenario: 40 to 60 were expected; 20, 50 and 90 came.

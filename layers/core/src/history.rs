@@ -52,20 +52,18 @@ impl History {
     }
 
     /// What `measure`, which is at `level` under `load` now, would do if nothing were done.
-    pub fn forecast(&self, measure: &Measure, at: Timestamp, level: u64, load: Option<u64>) -> Forecast {
+    pub fn forecast(&self, measure: &Measure, at: Timestamp, level: u64, load: Option<Load>) -> Forecast {
         let plain = Forecast::without_past(at, level, load);
+        let present = load.map(|load| load.value);
         let value = |sample: &Sample| match measure.load_effect() {
-            LoadEffect::Proportional => i128::from(sample.value) * under_present(load, sample.load) / 1_000_000,
+            LoadEffect::Proportional => i128::from(sample.value) * under_present(present, sample.load) / 1_000_000,
             LoadEffect::None | LoadEffect::Growing => i128::from(sample.value),
         };
         let Some((drift, spread)) = self.middle_and_spread(value) else { return plain };
         // What is smaller than the usual noise is not a trend, and would only be carried forward as one.
         let drift = if drift.unsigned_abs() <= spread / TO_95 { 0 } else { drift };
-        let strays = |value: u64| {
-            let changes = self.middle_and_spread(|sample| sample.load.map_or(0, i128::from));
-            changes.map(|(_, spread)| Load { value, spread })
-        };
-        Forecast { at, level, drift, spread, load: load.and_then(strays).or(plain.load) }
+        let of_load = self.middle_and_spread(|sample| sample.load.map_or(0, i128::from));
+        Forecast { drift, spread, load_spread: of_load.map_or(0, |(_, spread)| spread), ..plain }
     }
 
     /// The median change over one step, and the 95 % range around it.
@@ -121,7 +119,7 @@ mod tests {
         for second in 0..=180 {
             history.note(Timestamp(second * 1000), value(second), Some(load(second)));
         }
-        history.forecast(measure, Timestamp(180_000), value(180), Some(load(180)))
+        history.forecast(measure, Timestamp(180_000), value(180), Some(Load::steady(load(180))))
     }
 
     /// Scenario: a share of slow requests that rises by ten points in 20 s; that jumped ten seconds ago, and a minute ago;
@@ -153,10 +151,11 @@ mod tests {
     #[test]
     fn without_a_past_nothing_is_claimed() {
         let mut history = History::default();
-        let plain = Forecast::without_past(Timestamp(9), 5000, Some(100));
-        assert_eq!(history.forecast(&utilization(), Timestamp(9), 5000, Some(100)), plain);
+        let plain = Forecast::without_past(Timestamp(9), 5000, Some(Load::steady(100)));
+        let load = Some(Load::steady(100));
+        assert_eq!(history.forecast(&utilization(), Timestamp(9), 5000, load), plain);
         (0..40).for_each(|second| history.note(Timestamp(second * 1000), second * 100, Some(100)));
-        assert_eq!(history.forecast(&utilization(), Timestamp(9), 5000, Some(100)), plain);
+        assert_eq!(history.forecast(&utilization(), Timestamp(9), 5000, load), plain);
         let mut gap = History::default();
         (0..180).for_each(|second| gap.note(Timestamp(second * 1000), 100, None));
         gap.note(Timestamp(3_600_000), 9000, None);

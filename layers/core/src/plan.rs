@@ -8,7 +8,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::actions::Action;
-use crate::{ActionId, BasisPoints, ChoiceRecord, Forecast, IncidentId, IncidentKind, Label, Proposal, Regime, Timestamp};
+use crate::{
+    ActionId, BasisPoints, ChoiceRecord, Forecast, IncidentId, IncidentKind, Label, Proposal, Regime, Timestamp,
+};
 
 /// One fully determined action.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

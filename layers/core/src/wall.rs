@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::actions::Measure;
 use crate::{
-    ActionId, Actuation, Assessment, Baseline, CountsRing, Generation, History, InForce, Knowledge, Ledger, Observation,
-    PerSignal, Report, ServiceName, Settings, TickNumber, TickRecord, Trial,
+    ActionId, Actuation, Assessment, Baseline, CountsRing, Generation, History, InForce, Knowledge, Ledger,
+    Observation, PerSignal, Report, ServiceName, Settings, TickNumber, TickRecord, Trial,
 };
 
 /// What enters the loop.

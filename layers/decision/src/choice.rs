@@ -76,8 +76,7 @@ fn ask(group: Vec<Proposal>, view: &PolicyView<'_>, learner: &dyn Learner, chose
             .extend(group.into_iter().map(|other| Withheld { until: Some(until), ..pass_over(other, NOTHING) }));
         return;
     }
-    let mut options: Vec<Features> =
-        group.iter().map(|proposal| features::of_proposal(proposal, view.assessment)).collect();
+    let mut options: Vec<Features> = group.iter().map(|proposal| features::of_proposal(proposal, view)).collect();
     options.extend(calm.then(features::of_nothing));
     let rule = best(&group, view);
     if options.len() == 1 {

@@ -7,9 +7,9 @@ mod judge;
 
 use homeostat_core::actions::{self, ActionKind};
 use homeostat_core::{
-    ActionId, ActionRequest, Actuation, Autonomy, AutonomySettings, Effect, Expected, InForce, Indicator, Ledger, LedgerEntry,
-    Millis, Outcome, Plan, Report, ReportKind, Snapshot, Timestamp, Trial, TrialChange, TrialStage, TrialState,
-    Verdict,
+    ActionId, ActionRequest, Actuation, Autonomy, AutonomySettings, Effect, Expected, InForce, Indicator, Ledger,
+    LedgerEntry, Millis, Outcome, Plan, Report, ReportKind, Snapshot, Timestamp, Trial, TrialChange, TrialStage,
+    TrialState, Verdict,
 };
 
 /// Times the way back is sent before it is given up.

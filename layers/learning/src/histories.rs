@@ -5,7 +5,7 @@
 //! more than the tick may.
 
 use homeostat_core::actions::Measure;
-use homeostat_core::{History, Indicator, Knowledge, ObjectiveKind, ServiceName, Settings, Signal, Snapshot, Target};
+use homeostat_core::{Indicator, Knowledge, ObjectiveKind, ServiceName, Settings, Signal, Snapshot, Target};
 
 /// Services remembered; more have no forecast but the value before.
 const SERVICES_MAX: usize = 1024;
@@ -22,8 +22,8 @@ pub(crate) fn note(knowledge: &mut Knowledge, snapshot: &Snapshot, settings: &Se
     knowledge.histories.retain(|measure, _| is_asked_for(measure));
     for measure in services().flat_map(of_service).chain([Measure::SpansKeptByChance]) {
         if let Some(value) = measure.read(snapshot) {
-            let load = measure.load(snapshot);
-            knowledge.histories.entry(measure).or_insert_with(History::default).note(snapshot.at, value, load);
+            let load = measure.load(snapshot).map(|load| load.value);
+            knowledge.histories.entry(measure).or_default().note(snapshot.at, value, load);
         }
     }
 }

@@ -13,7 +13,7 @@ use homeostat_core::{
     Assessment, Baseline, Efficacy, EfficacyKey, Knowledge, Outcome, PerIndicator, Plan, Reading, Settings, Snapshot,
 };
 
-pub use bandit::{LINEAR_BANDIT, LinearBandit};
+pub use bandit::{LINEAR_BANDIT, LOSS_MAX, LinearBandit};
 
 /// Readings a baseline holds before its sums are halved: about twelve days at one a second. Halving lets the past fade
 /// without losing the additive form.

@@ -16,7 +16,8 @@ use homeostat_core::{BasisPoints, Learner};
 use serde::Serialize;
 
 use crate::proving::in_parallel;
-use worlds::{DoesNothing, FollowsRule, Tosses, records};
+use crate::proving::learners::{DoesNothing, FollowsRule, Tosses};
+use worlds::records;
 
 /// The probability of either option while the log is written.
 const TOSSED: BasisPoints = BasisPoints(5000);
@@ -193,12 +194,7 @@ fn report(candidate: &Candidate, all: &[Experiment]) -> PolicyReport {
     }
 }
 
-fn covered(
-    estimator: &'static str,
-    all: &[Experiment],
-    truth: f64,
-    of: fn(&Experiment) -> Interval,
-) -> Coverage {
+fn covered(estimator: &'static str, all: &[Experiment], truth: f64, of: fn(&Experiment) -> Interval) -> Coverage {
     let bias = mean(all, |run| of(run).mean - truth);
     let variance = mean(all, |run| (of(run).mean - truth - bias).powi(2));
     Coverage {
@@ -229,7 +225,10 @@ mod tests {
         assert_eq!(format!("{found:?}"), format!("{again:?}"));
         for report in &found {
             assert!(10.0 < report.episodes && 1.3 < report.decisions_per_episode, "{report:?}");
-            assert!(report.estimators.iter().all(|found| found.truth.is_finite() && found.width.is_finite()), "{report:?}");
+            assert!(
+                report.estimators.iter().all(|found| found.truth.is_finite() && found.width.is_finite()),
+                "{report:?}"
+            );
         }
         assert!(found[1].estimators[0].truth < found[0].estimators[0].truth, "relief is worth something: {found:?}");
     }

@@ -1,6 +1,6 @@
 //! The command line of the proving grounds.
 //!
-//! Answers what can be typed after `bench verdicts` and `bench evaluation`.
+//! Answers what can be typed after `bench verdicts`, `bench evaluation` and `bench learner`.
 
 use std::path::PathBuf;
 
@@ -24,10 +24,18 @@ Each run writes a journal in worlds of ten services with a policy that tosses, e
 the same worlds. Their mean over all runs is the truth. Exit code 1 if the intervals that judge hold it in fewer than 93 or
 more than 97 of 100 runs; with fewer than 400 runs that may be chance.";
 
-/// Arguments of `bench verdicts`.
+pub(crate) const LEARNER_HELP: &str = "\
+Examples:
+  homeostat bench learner --seeds 50
+  homeostat bench learner --seeds 10 --json learner.json
+
+Both run on the same seeds for an hour and a half. Some services wait for a database that is at its limit, so that adding to
+them is waste; others are helped by it. Exit code 1 if the learner ends behind the rule.";
+
+/// Arguments of `bench verdicts` and `bench learner`.
 #[derive(Debug, Args)]
 pub(crate) struct VerdictsArgs {
-    /// Seeds for each case.
+    /// How many seeds; verdicts are judged with each of them in each case.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) seeds: u32,
     /// The first seed.

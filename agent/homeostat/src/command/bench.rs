@@ -31,6 +31,7 @@ pub(super) fn bench(command: BenchCommand, out: &mut dyn Write) -> Result<Answer
         BenchCommand::Sampling(args) => sampling(&args, out),
         BenchCommand::Verdicts(args) => proving::verdicts(&args, out),
         BenchCommand::Evaluation(args) => proving::evaluation(&args, out),
+        BenchCommand::Learner(args) => proving::learner(&args, out),
     }
 }
 

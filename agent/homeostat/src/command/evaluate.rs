@@ -8,9 +8,7 @@ use std::io::Write;
 
 use homeostat_adapters::JournalReader;
 use homeostat_adapters::journal::wire;
-use homeostat_control::evaluation::{
-    ChoicePolicy, Estimate, Evaluation, Interval, JournalLog, Judgement, Named,
-};
+use homeostat_control::evaluation::{ChoicePolicy, Estimate, Evaluation, Interval, JournalLog, Judgement, Named};
 use homeostat_control::{ControlLoop, Planned};
 use homeostat_core::{Command, Settings};
 use serde::Serialize;
@@ -66,9 +64,8 @@ pub(super) fn evaluate_policy(args: EvaluateArgs, out: &mut dyn Write) -> Result
             (replayed(&reader, &manifest.settings)?, path.display().to_string())
         }
     };
-    let found = journal
-        .evaluate()
-        .map_err(|bad| CommandError::Unknown(format!("the journal cannot be evaluated: {bad}")))?;
+    let found =
+        journal.evaluate().map_err(|bad| CommandError::Unknown(format!("the journal cannot be evaluated: {bad}")))?;
     if args.json {
         write_json(out, &told(name.clone(), &found))?;
     } else {

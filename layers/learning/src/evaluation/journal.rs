@@ -70,6 +70,7 @@ impl ChoicePolicy for Named {
 /// One choice, what the other policy would have done, and what is known of its reward.
 #[derive(Debug)]
 struct Entry {
+    at: Timestamp,
     decision: LoggedDecision,
     probabilities: Vec<f64>,
     reward_bp: Option<i64>,
@@ -127,6 +128,11 @@ impl JournalLog {
         self.entries.iter().filter_map(decision).unzip()
     }
 
+    /// When each choice was made of which it is known, and what it earned.
+    pub fn rewards(&self) -> impl Iterator<Item = (Timestamp, f64)> {
+        self.entries.iter().filter_map(|entry| Some((entry.at, entry.reward_bp? as f64 / 10_000.0)))
+    }
+
     /// Evaluates the policy that was asked.
     ///
     /// # Errors
@@ -149,7 +155,7 @@ impl JournalLog {
         }
         decision.episode = self.episode(&choice.target, record.at);
         let place = self.entries.len();
-        self.entries.push(Entry { decision, probabilities, reward_bp: None });
+        self.entries.push(Entry { at: record.at, decision, probabilities, reward_bp: None });
         let request = choice.request.and_then(|id| record.plan.requests.iter().find(|request| request.id == id));
         if let Some((request, pending)) =
             request.and_then(|request| Some((request, outcomes::pending(request, choice)?)))
@@ -268,7 +274,8 @@ mod tests {
     /// Guarantees: what may influence each other is one episode, each target has its own, and what is open is cut off.
     #[test]
     fn choices_close_together_are_one_episode() {
-        let records = [record(10, &["cart", "web"]), record(40, &["cart"]), record(640, &["cart"]), record(700, &["web"])];
+        let records =
+            [record(10, &["cart", "web"]), record(40, &["cart"]), record(640, &["cart"]), record(700, &["web"])];
         assert_eq!(episodes(&records), [1, 2, 1, 3]);
         let open = [record(10, &["cart"]), record(40, &["web"]), record(50, &["cart"]), record(65, &[])];
         assert_eq!(episodes(&open), [1, 2]);

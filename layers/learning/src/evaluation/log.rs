@@ -208,7 +208,8 @@ impl<'a> Weighed<'a> {
 
     /// The effective sample size (Kish, Survey Sampling, 1965).
     pub(crate) fn effective(&self) -> f64 {
-        let (sum, squares) = self.weights().into_iter().fold((0.0, 0.0), |(sum, squares), w| (sum + w, squares + w * w));
+        let (sum, squares) =
+            self.weights().into_iter().fold((0.0, 0.0), |(sum, squares), w| (sum + w, squares + w * w));
         if squares == 0.0 { 0.0 } else { sum * sum / squares }
     }
 

@@ -10,7 +10,14 @@ use super::*;
 use world::{CONTEXTS, World};
 
 fn decision(context: f64, taken: u32, propensity: f64, reward: f64) -> LoggedDecision {
-    LoggedDecision { episode: 0, context: vec![context], offered: vec![Arm(0), Arm(1)], taken: Arm(taken), propensity, reward }
+    LoggedDecision {
+        episode: 0,
+        context: vec![context],
+        offered: vec![Arm(0), Arm(1)],
+        taken: Arm(taken),
+        propensity,
+        reward,
+    }
 }
 
 /// The same decisions, each an episode of its own.
@@ -118,7 +125,8 @@ fn held_and_missed(intervals: &[Interval], truth: f64) -> (usize, f64) {
 #[test]
 fn intervals_hold_the_truth_as_often_as_promised() {
     let world = World;
-    let evaluated = |seed| evaluate(&world.log(seed, DECISIONS), &|_, decision| world.proposed(&decision.context)).unwrap();
+    let evaluated =
+        |seed| evaluate(&world.log(seed, DECISIONS), &|_, decision| world.proposed(&decision.context)).unwrap();
     let all: Vec<Evaluation> = (0..REPETITIONS).map(evaluated).collect();
     let (value, gain) = (world.value_of_proposed(), world.value_of_proposed() - world.value_of_followed());
     let check = |name: &str, of: fn(&Evaluation) -> Interval, truth: f64| {

@@ -4,7 +4,7 @@
 //! and at a time of its own. While it lasts, the loop asks again and again whether to add capacity or to do nothing. Sampling
 //! stays as it is, and no incident opens, because then nothing would be no option.
 
-use homeostat_core::{BasisPoints, Features, Label, Learner, Question, Seed, Stream, TickRecord};
+use homeostat_core::{BasisPoints, Learner, Seed, TickRecord};
 use rand::Rng;
 
 use crate::scenario::{Options, Scenario, run};
@@ -46,47 +46,4 @@ fn world(seed: u64) -> Scenario {
     // No budget is ever spent: services must not influence each other through it.
     scenario.settings.guards.scaling.actions_max = 1000;
     scenario
-}
-
-/// Gives every option the same.
-pub(crate) struct Tosses;
-
-impl Learner for Tosses {
-    fn name(&self) -> &'static str {
-        "tosses"
-    }
-
-    fn answer(&self, question: &Question<'_>, _: &mut Stream) -> Result<Vec<f64>, Label> {
-        Ok(vec![1.0; question.options.len()])
-    }
-}
-
-/// Takes what the rule would take.
-pub(crate) struct FollowsRule;
-
-impl Learner for FollowsRule {
-    fn name(&self) -> &'static str {
-        "follows_rule"
-    }
-
-    fn answer(&self, question: &Question<'_>, _: &mut Stream) -> Result<Vec<f64>, Label> {
-        Ok((0..question.options.len()).map(|option| f64::from(u8::from(option == question.rule))).collect())
-    }
-}
-
-/// Does nothing where that is an option.
-pub(crate) struct DoesNothing;
-
-impl Learner for DoesNothing {
-    fn name(&self) -> &'static str {
-        "does_nothing"
-    }
-
-    fn answer(&self, question: &Question<'_>, _: &mut Stream) -> Result<Vec<f64>, Label> {
-        let is_nothing = |option: &Features| !option.acts();
-        if !question.options.iter().any(is_nothing) {
-            return Err(Label::new("nothing is no option"));
-        }
-        Ok(question.options.iter().map(|option| f64::from(u8::from(is_nothing(option)))).collect())
-    }
 }

@@ -86,7 +86,9 @@ impl Case {
         let (replicas, [from_s, to_s]) = (self.replicas, self.change_s);
         let faults = match self.slow_from_s {
             0 => "[]".to_owned(),
-            from => format!("[{{ from_s: {from}, fault: {{ slow_service: {{ service: watched, factor_bp: 17000 }} }} }}]"),
+            from => {
+                format!("[{{ from_s: {from}, fault: {{ slow_service: {{ service: watched, factor_bp: 17000 }} }} }}]")
+            }
         };
         let text = format!(
             "about: one action is judged

@@ -6,6 +6,7 @@ use std::io::Write;
 use std::path::Path;
 
 use homeostat_sim::proving::evaluation::{self, PolicyReport};
+use homeostat_sim::proving::learner::{self, LearnerReport};
 use homeostat_sim::proving::verdicts::{self, CaseReport};
 use serde::Serialize;
 
@@ -65,7 +66,49 @@ fn write_report(out: &mut dyn Write, report: &PolicyReport) -> Result<(), Comman
     }
     let shares = [report.better, report.worse, report.cannot_tell].map(percent);
     let [better, worse, cannot_tell] = &shares;
-    writeln!(out, "  judged better {better}, worse {worse}, cannot tell {cannot_tell}; a log's episode earned {:.4}\n", report.done)?;
+    writeln!(
+        out,
+        "  judged better {better}, worse {worse}, cannot tell {cannot_tell}; a log's episode earned {:.4}\n",
+        report.done
+    )?;
+    Ok(())
+}
+
+/// Lets the learner learn beside the rule.
+pub(super) fn learner(args: &VerdictsArgs, out: &mut dyn Write) -> Result<Answer, CommandError> {
+    let seeds = u64::from(args.seeds);
+    let bar = progress_bar(seeds);
+    let found = learner::compare(args.seed, seeds, &|| bar.inc(1));
+    bar.finish_and_clear();
+    tell(out, args.json.as_deref(), &found, &|out| write_learner(out, &found))?;
+    let is_ahead = found.looks.last().is_some_and(|last| last.rule <= last.learner);
+    Ok(if is_ahead { Answer::Yes } else { Answer::No })
+}
+
+fn write_learner(out: &mut dyn Write, found: &LearnerReport) -> Result<(), CommandError> {
+    writeln!(
+        out,
+        "earned until, over {} seeds      rule  learner      gain  behind by more than {}",
+        found.seeds, found.margin
+    )?;
+    for look in &found.looks {
+        let gain = format!("{:+.2} ± {:.2}", look.learner - look.rule, look.error);
+        let (minutes, beyond) = (look.until_s / 60, percent(look.beyond_margin));
+        writeln!(
+            out,
+            "  {minutes:>3} min, {:>5.0} choices {:>13.2} {:>8.2} {gain:>15}  in {beyond} of seeds, worst {:.3} a choice",
+            look.choices, look.rule, look.learner, look.worst_per_choice
+        )?;
+    }
+    for (name, plant) in [("rule", found.rule), ("learner", found.learner)] {
+        writeln!(
+            out,
+            "{name:8} instances where they only wait {:.2}, where they help {:.2}; those at their limit in {} of seconds",
+            plant.replicas_waiting,
+            plant.replicas_helped,
+            percent(plant.at_limit)
+        )?;
+    }
     Ok(())
 }
 

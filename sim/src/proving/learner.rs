@@ -169,7 +169,8 @@ fn plant(series: &Series) -> Plant {
         let places = series.services.iter().enumerate().filter(move |(_, name)| name.as_str().starts_with(kind));
         places.flat_map(|(place, _)| series.of(place))
     };
-    let mean = |kind: &'static str| of(kind).map(|sample| f64::from(sample.replicas)).sum::<f64>() / of(kind).count() as f64;
+    let mean =
+        |kind: &'static str| of(kind).map(|sample| f64::from(sample.replicas)).sum::<f64>() / of(kind).count() as f64;
     let at_limit = of("helped").filter(|sample| 9900 <= sample.utilization_bp).count();
     Plant {
         replicas_waiting: mean("waits"),

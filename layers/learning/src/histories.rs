@@ -4,6 +4,8 @@
 //! that people allowed to be changed, and the agent's own: nobody acts on the others, and ten thousand of them would cost
 //! more than the tick may.
 
+use std::collections::BTreeSet;
+
 use homeostat_core::actions::Measure;
 use homeostat_core::{Indicator, Knowledge, ObjectiveKind, ServiceName, Settings, Signal, Snapshot, Target};
 
@@ -12,15 +14,14 @@ const SERVICES_MAX: usize = 1024;
 
 /// Notes what is measured now, and forgets what is no longer asked for.
 pub(crate) fn note(knowledge: &mut Knowledge, snapshot: &Snapshot, settings: &Settings) {
-    let services = || settings.scaling.services.keys().take(SERVICES_MAX);
-    let is_asked_for = |measure: &Measure| match measure {
-        Measure::Reading(Signal { target: Target::Service(service), .. }) | Measure::BadRatio { service, .. } => {
-            settings.scaling.services.contains_key(service)
-        }
-        _ => *measure == Measure::SpansKeptByChance,
-    };
-    knowledge.histories.retain(|measure, _| is_asked_for(measure));
-    for measure in services().flat_map(of_service).chain([Measure::SpansKeptByChance]) {
+    let scaled = settings.scaling.services.keys();
+    let services: BTreeSet<_> = scaled.chain(settings.permissions.services.keys()).take(SERVICES_MAX).collect();
+    let measures = || services.iter().copied().flat_map(of_service).chain([Measure::SpansKeptByChance]);
+    if measures().count() < knowledge.histories.len() {
+        let asked_for: BTreeSet<Measure> = measures().collect();
+        knowledge.histories.retain(|measure, _| asked_for.contains(measure));
+    }
+    for measure in measures() {
         if let Some(value) = measure.read(snapshot) {
             let load = measure.load(snapshot).map(|load| load.value);
             knowledge.histories.entry(measure).or_default().note(snapshot.at, value, load);
@@ -28,10 +29,11 @@ pub(crate) fn note(knowledge: &mut Knowledge, snapshot: &Snapshot, settings: &Se
     }
 }
 
-fn of_service(service: &ServiceName) -> [Measure; 3] {
+fn of_service(service: &ServiceName) -> [Measure; 4] {
     let bad = |kind| Measure::BadRatio { service: service.clone(), kind };
     let used = Signal::new(Target::Service(service.clone()), Indicator::Utilization);
-    [Measure::Reading(used), bad(ObjectiveKind::Availability), bad(ObjectiveKind::Latency)]
+    let gap = Measure::GoodAnswerGap { service: service.clone() };
+    [Measure::Reading(used), bad(ObjectiveKind::Availability), bad(ObjectiveKind::Latency), gap]
 }
 
 #[cfg(test)]
@@ -40,8 +42,8 @@ mod tests {
 
     use super::*;
 
-    /// Scenario: two services are read, one of which may be scaled; later none may.
-    /// Guarantees: only the one that may be acted upon is remembered, and it is forgotten with the permission.
+    /// Scenario: two services are read, one of which may be scaled; later neither may.
+    /// Guarantees: only the one that may be acted upon is remembered, and what is remembered never exceeds what is asked for.
     #[test]
     fn only_what_may_be_changed_is_remembered() {
         let used = |name: &str| Signal::new(Target::Service(name.into()), Indicator::Utilization);
@@ -56,6 +58,8 @@ mod tests {
         settings.scaling.services.insert("cart".into(), envelope);
         note(&mut knowledge, &snapshot, &settings);
         assert!(knowledge.histories.keys().eq([&Measure::Reading(used("cart"))]));
+        let many: Vec<_> = knowledge.histories.values().cloned().collect();
+        knowledge.histories.insert(Measure::Reading(used("old")), many[0].clone());
         note(&mut knowledge, &snapshot, &Settings::default());
         assert!(knowledge.histories.is_empty());
     }

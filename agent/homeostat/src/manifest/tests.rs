@@ -141,7 +141,9 @@ fn every_setting_can_be_written() {
     assert_eq!((cap.spans_per_second, cap.bytes_per_second), (Some(9), Some(10)));
     let tried = JudgeConfig::default().with(Rule::Importance, Mode::DryRun).with(Rule::Rare, Mode::DryRun);
     assert_eq!(judge, tried);
-    let Settings { perception, objectives, sampling, scaling, autonomy, guards, learning } = manifest.settings;
+    let Settings { perception, objectives, sampling, scaling, permissions, autonomy, guards, learning } =
+        manifest.settings;
+    assert!(permissions.services.is_empty());
     assert_eq!((sampling.kept_share_max, sampling.floor.ppm()), (BasisPoints(2500), 1000));
     assert_eq!(sampling.initial.tail, SamplingProbability::from_ppm_saturating(250_000));
     assert_eq!((sampling.kept_spans_per_second_max, sampling.received_spans_per_second_max), (7, 8));

@@ -172,7 +172,7 @@ fn explored(name: &str) -> RunReport {
 
 /// Scenario: the events of a run are fed to a loop that also plans every tick under the same wishes, and to one that plans
 /// under wishes that allow no scaling.
-/// Guarantees: both write the records of the run byte for byte; the first plans what was planned, and the second scales nothing.
+/// Guarantees: both write the records of the run byte for byte; the first plans what was planned, the second scales nothing.
 #[test]
 fn planning_beside_changes_nothing() {
     let report = explored("traffic_step");

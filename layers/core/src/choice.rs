@@ -159,8 +159,8 @@ pub struct PendingChoice {
     pub relieves: bool,
 }
 
-/// The sums of a linear regression: `Σ x xᵀ`, `Σ x r` and how many, in squared basis points, so that nothing is rounded; and how
-/// far what was taken has strayed from what the rule would have taken, which is what a careful learner must answer for.
+/// The sums of a linear regression: `Σ x xᵀ`, `Σ x r` and how many, in squared basis points, so that nothing is rounded; and
+/// how far what was taken has strayed from what the rule would have taken, which is what a careful learner must answer for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LinearSums {
     /// What the features meant when it was summed.

@@ -203,7 +203,8 @@ mod tests {
 
     /// Scenario: rates of 17.6 and 18.4, of 14 and 18, and of 20.5 and 20 requests a second over ten and fifteen seconds; then
     /// utilisation of 60 % whose load is on its way down when it is judged.
-    /// Guarantees: where a rate moves to is found, in which chance and rounding are no move; and what was measured may lie anywhere between.
+    /// Guarantees: where a rate moves to is found, in which chance and rounding are no move; and what was measured may lie
+    /// anywhere between.
     #[test]
     fn a_load_that_moves_is_known_between_two_values() {
         assert_eq!(Load::moving(17_600, 18_400), Load::steady(17_600));

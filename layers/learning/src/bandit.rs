@@ -13,8 +13,8 @@
 //!
 //! Thompson sampling (Agrawal and Goyal, Thompson sampling for contextual bandits with linear payoffs, 2013) is the obvious
 //! alternative, above all when outcomes come late and many choices are made meanwhile. In the test beside this file, with
-//! outcomes 25 choices late, both lose about the same (0.053 and 0.049 per choice, where the rule loses 0.343 and a caution about
-//! each choice alone 0.204), and their logs are worth about the same to an evaluation (54 and 61 effective decisions of 600).
+//! outcomes 25 choices late, both lose about the same (0.053 and 0.049 per choice, where the rule loses 0.343 and a caution
+//! about each choice alone 0.204), and their logs are worth about the same to an evaluation (54 and 61 effective decisions of 600).
 //! Bounds need one factorisation and no draw, and can be told in a sentence, so they ship.
 //!
 //! When the sums cannot be believed, or too little is in them, it says so and the rule is followed.
@@ -31,8 +31,8 @@ pub const LINEAR_BANDIT: LinearBandit = LinearBandit;
 /// Choices learned from before anything but the rule is preferred: three for each feature.
 const LEARNED_MIN: u64 = 30;
 
-/// The largest loss against the rule per choice, over all choices together, that is risked with 95 % confidence, in rewards that
-/// go from minus one to one: what five actions for nothing cost.
+/// The largest loss against the rule per choice, over all choices together, that is risked with 95 % confidence, in rewards
+/// that go from minus one to one: what five actions for nothing cost.
 pub const LOSS_MAX: f64 = 0.05;
 
 /// The one-sided 95 % point of the normal distribution.

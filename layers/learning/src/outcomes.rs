@@ -158,7 +158,8 @@ mod tests {
     }
 
     /// Scenario: trials of both kinds of promise end in every way.
-    /// Guarantees: relief earns what it relieved less the price of capacity, harmlessness what it gave back, harm loses, and what was not done teaches nothing.
+    /// Guarantees: relief earns what it relieved less the price of capacity, harmlessness what it gave back, harm loses, and
+    /// what was not done teaches nothing.
     #[test]
     fn rewards_follow_the_promise() {
         let check = |relieves, verdict, before, after, expected| {

@@ -126,8 +126,8 @@ impl Learner for Rule {
 }
 
 /// Scenario: six worlds where another option is better than the rule's, with outcomes 25 choices late.
-/// Guarantees: the shipped learner loses less than a quarter of what the rule loses, and Thompson sampling would lose no less by
-/// more than a tenth and leave logs of no more worth by more than a quarter: that is why the cheaper one ships.
+/// Guarantees: the shipped learner loses less than a quarter of what the rule loses, and Thompson sampling would lose no less
+/// by more than a tenth and leave logs of no more worth by more than a quarter: that is why the cheaper one ships.
 #[test]
 fn upper_bounds_earn_their_place() {
     let ((rule, _), (upper, worth), (thompson, thompson_worth)) = (mean(&Rule), mean(&LINEAR_BANDIT), mean(&Thompson));

@@ -5,8 +5,8 @@
 //! what the rule would have done, doing nothing, and the other proposals of each policy.
 //!
 //! Choices about one target are an episode as long as none comes much later than the one before: what was done changes what
-//! the next choice meets. An episode is cut before the first choice of which it is not known what came of it, because later ones
-//! rest on it; usually that is where the journal ends. What outlasts an episode, such as capacity that was not given back,
+//! the next choice meets. An episode is cut before the first choice of which it is not known what came of it, because later
+//! ones rest on it; usually that is where the journal ends. What outlasts an episode, such as capacity that was not given back,
 //! is taken as it was found.
 
 use std::collections::{BTreeMap, BTreeSet};

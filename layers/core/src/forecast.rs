@@ -123,11 +123,12 @@ impl Forecast {
         Expected { low: scaled(still.low, now.low(), then.high()), high }
     }
 
-    /// More load makes it no better and less load no worse; by how much is not known.
+    /// More load makes it no better and less load no worse; by how much is not known. These measures look back for longer than
+    /// the load does, so where the load moves to is not asked.
     fn growing(&self, still: Expected, [then, now]: [Load; 2], ceiling: u64) -> Expected {
         let noise = self.load_spread.max(LOAD_NOISE.of(then.value));
-        let high = if then.low().saturating_add(noise) < now.high() { ceiling } else { still.high };
-        let low = if now.low() < then.high().saturating_sub(noise) { 0 } else { still.low };
+        let high = if then.value.saturating_add(noise) < now.value { ceiling } else { still.high };
+        let low = if now.value < then.value.saturating_sub(noise) { 0 } else { still.low };
         Expected { low, high }
     }
 }

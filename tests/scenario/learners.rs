@@ -222,20 +222,23 @@ fn what_was_learned_survives_a_checkpoint() {
 }
 
 /// Scenario: a random learner over reckless proposals, and its records read as a journal; then a journal without exploration.
-/// Guarantees: every decision has a reward and a propensity of at least the floor, what was done can be evaluated against
-/// the rule without an error, and of a journal that explored nothing nothing is told.
+/// Guarantees: every decision has a reward and a propensity of at least the floor, a policy that takes everything alike
+/// is supported, of one that never did as the log in its long episodes nothing is told, nor of a journal that explored nothing.
 #[test]
 fn a_journal_can_be_evaluated() {
-    let read = |records: &[TickRecord]| {
+    let read = |records: &[TickRecord], mut policy: Named| {
         let mut journal = JournalLog::default();
-        records.iter().for_each(|record| journal.read(record, &mut Named::Rule));
+        records.iter().for_each(|record| journal.read(record, &mut policy));
         journal
     };
-    let journal = read(&records_without_complaint(&Random));
+    let records = records_without_complaint(&Random);
+    let journal = read(&records, Named::Uniform);
     assert!(journal.decisions().0.iter().all(|decision| 0.05 <= decision.propensity));
     let found = journal.evaluate().expect("the journal is sound");
     assert!(20 < found.decisions, "{}", found.decisions);
     assert!(0.0 < found.effective && found.unsupported == 0.0, "{found:?}");
-    let nothing = read(&[]).evaluate().expect("nothing is sound");
+    let rule = read(&records, Named::Rule).evaluate().expect("the journal is sound");
+    assert!(matches!(rule.judgement, Judgement::CannotTell(Doubt::TooFewEffective { .. })), "{}", rule.judgement);
+    let nothing = read(&[], Named::Rule).evaluate().expect("nothing is sound");
     assert_eq!(nothing.judgement, Judgement::CannotTell(Doubt::NothingLogged));
 }

@@ -268,10 +268,9 @@ impl Measure {
                 let over_fifteen = snapshot.counts.get(service).map_or(over_ten, rate);
                 Some(Load::moving(over_ten, over_fifteen))
             }
-            Measure::Reading(_)
-            | Measure::KeptShare { .. }
-            | Measure::Stuck { .. }
-            | Measure::GoodAnswerGap { .. } => None,
+            Measure::Reading(_) | Measure::KeptShare { .. } | Measure::Stuck { .. } | Measure::GoodAnswerGap { .. } => {
+                None
+            }
             Measure::SpansKeptByChance => {
                 snapshot.reading(&Target::Agent, Indicator::SpansReceivedTotal).fresh().map(Load::steady)
             }

@@ -112,7 +112,7 @@ fn go(seed: u64, learner: Option<&'static dyn Learner>, exploration: BasisPoints
 fn world(seed: u64) -> Scenario {
     let mut draws = Seed(seed).stream("sim/proving/learner");
     let (mut services, mut workloads, mut envelopes) = (String::new(), String::new(), String::new());
-    let patient = "queue_max: 100000, timeout_ms: 3600000";
+    let patient = "queue_max: 100000, timeout_ms: 600000";
     for number in 0..OF_A_KIND {
         // Two workers of a tenth of a second each: twenty a second, whatever waits before them.
         services += &format!(
@@ -136,7 +136,7 @@ fn world(seed: u64) -> Scenario {
     }
     let text = format!(
         "about: some wait for others\nduration_s: {DURATION_S}\nservices:\n{services}workloads:\n{workloads}settings:
-  objectives: {{ default: {{ latency_threshold_ms: 3600000 }} }}
+  objectives: {{ default: {{ latency_threshold_ms: 600000 }} }}
   sampling: {{ adaptive: false }}
   scaling:\n    reduce_after_s: 60\n    services:\n{envelopes}"
     );

@@ -53,7 +53,7 @@ pub(crate) struct EvaluationArgs {
     #[arg(long, default_value_t = 400, value_parser = clap::value_parser!(u32).range(2..=10_000))]
     pub(crate) runs: u32,
     /// Worlds in each, of ten services.
-    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) worlds: u32,
     /// The first seed.
     #[arg(long, default_value_t = 1)]

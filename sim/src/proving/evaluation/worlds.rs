@@ -24,14 +24,15 @@ pub(crate) fn records(seed: u64, learner: &'static dyn Learner, exploration: Bas
 
 fn world(seed: u64) -> Scenario {
     let mut draws = Seed(seed).stream("sim/proving/evaluation");
-    let mut text = String::from("about: bursts here and there\nduration_s: 165\nservices:\n");
+    let mut text = String::from("about: bursts here and there\nduration_s: 250\nservices:\n");
     let (mut workloads, mut envelopes) = (String::new(), String::new());
     for service in 0..SERVICES {
         text += &format!(
             "  - {{ name: s{service}, replicas: 2, workers_per_replica: 2, queue_max: 100000, timeout_ms: 600000, \
              service_time: {{ lognormal: {{ median_us: 120000, p99_us: 360000 }} }} }}\n"
         );
-        let from_s = 40 + draws.next_u32() % 15;
+        // A forecast has seen a minute and a half of the calm before.
+        let from_s = 120 + draws.next_u32() % 15;
         // A work of 135 ms on average: 21 to 32 a second use 70 to 108 % of four workers.
         let (peak, to_s) = (21 + draws.next_u32() % 12, from_s + 40 + draws.next_u32() % 25);
         workloads += &format!(

@@ -22,7 +22,7 @@ Examples:
 
 Each run writes a journal in worlds of ten services with a policy that tosses, evaluates two others from it, and runs those in
 the same worlds. Their mean over all runs is the truth. Exit code 1 if the intervals that judge hold it in fewer than 93 or
-more than 97 of 100 runs; with fewer than 400 runs that may be chance.";
+more than 97 of 100 runs, by more than chance explains where there are fewer than 400.";
 
 pub(crate) const LEARNER_HELP: &str = "\
 Examples:

@@ -14,8 +14,11 @@ use super::{percent, progress_bar, save};
 use crate::cli::proving::{EvaluationArgs, VerdictsArgs};
 use crate::command::{Answer, CommandError, write_json};
 
-/// The share of runs in which a 95 % interval must hold the truth.
-const HELD: std::ops::RangeInclusive<f64> = 0.93..=0.97;
+/// How far from 95 % the share of intervals that hold the truth may be.
+const TOLERANCE: f64 = 0.02;
+
+/// Runs from which on that share is not excused by chance.
+const RUNS_ENOUGH: u32 = 400;
 
 /// Judges actions whose effect is known.
 pub(super) fn verdicts(args: &VerdictsArgs, out: &mut dyn Write) -> Result<Answer, CommandError> {
@@ -48,7 +51,9 @@ pub(super) fn evaluation(args: &EvaluationArgs, out: &mut dyn Write) -> Result<A
     let found = evaluation::prove(&plan, &|| bar.inc(1));
     bar.finish_and_clear();
     tell(out, args.json.as_deref(), &found, &|out| found.iter().try_for_each(|report| write_report(out, report)))?;
-    let honest = found.iter().all(|report| HELD.contains(&report.held()));
+    // Three standard errors of a share of 95 %.
+    let chance = if RUNS_ENOUGH <= args.runs { 0.0 } else { 3.0 * (0.95 * 0.05 / f64::from(args.runs)).sqrt() };
+    let honest = found.iter().all(|report| (report.held() - 0.95).abs() <= TOLERANCE + chance);
     Ok(if honest { Answer::Yes } else { Answer::No })
 }
 

@@ -15,9 +15,10 @@ mod beside;
 mod body;
 mod following;
 mod machine;
+mod recovered;
 
 use homeostat_core::{
-    Checkpoint, Command, Event, InForce, Knowledge, Learner, Plan, Policy, Regime, Settings, Timestamp, Trial,
+    Caution, Checkpoint, Command, Event, InForce, Knowledge, Learner, Plan, Policy, Regime, Settings, Timestamp, Trial,
 };
 use statig::prelude::*;
 
@@ -40,6 +41,11 @@ pub enum CheckpointScope {
     State,
     /// Everything.
     StateAndBulk,
+}
+
+/// The names of the guards, in the order in which they are asked.
+pub fn guard_names() -> impl Iterator<Item = &'static str> {
+    homeostat_decision::CATALOGUE.iter().map(|guard| guard.name())
 }
 
 /// The loop.
@@ -71,6 +77,13 @@ impl ControlLoop {
         self.body.beside.as_ref().map(|beside| &beside.plan)
     }
 
+    /// The same loop without the guard called `name`. Only for those who show what a guard is for: an agent has them all.
+    #[must_use]
+    pub fn without_guard(mut self, name: &str) -> ControlLoop {
+        self.body.drop_guard(name);
+        self
+    }
+
     /// Takes one event; returns what is to be carried out, in order.
     pub fn handle(&mut self, now: Timestamp, event: Event) -> Vec<Command> {
         let mut stimulus = self.body.absorb(now, event);
@@ -97,6 +110,16 @@ impl ControlLoop {
         machine::regime(self.machine.state())
     }
 
+    /// Whether an operator holds it.
+    pub fn is_held(&self) -> bool {
+        self.body.is_held()
+    }
+
+    /// The latest time it was told.
+    pub fn now(&self) -> Timestamp {
+        self.body.now()
+    }
+
     /// The settings in force.
     pub fn settings(&self) -> &Settings {
         &self.body.settings
@@ -105,6 +128,11 @@ impl ControlLoop {
     /// What is set in the world.
     pub fn in_force(&self) -> &InForce {
         self.body.execution.in_force()
+    }
+
+    /// What guards remember.
+    pub fn caution(&self) -> &Caution {
+        self.body.caution()
     }
 
     /// What was learned.

@@ -62,7 +62,7 @@ impl Load {
         // The longer one is known to a thirtieth: counts are kept by the second.
         let moved = (difference.abs() - i128::from(over_fifteen) / 30).max(0) * difference.signum();
         // Of n requests a second, the rates differ by √(n/10 − n/15) of chance; three times that is a move.
-        if moved * moved * 30 <= 9 * 1000 * i128::from(over_ten.max(over_fifteen)) {
+        if moved.saturating_mul(moved).saturating_mul(30) <= 9 * 1000 * i128::from(over_ten.max(over_fifteen)) {
             return Load::steady(over_ten);
         }
         Load { value: over_ten, towards: bounded(i128::from(over_ten) + 3 * moved) }
@@ -98,11 +98,12 @@ impl Forecast {
     /// Between which values `measure` would lie at `now`, when the load has become `load`.
     pub fn expected(&self, measure: &Measure, now: Timestamp, load: Option<Load>) -> Expected {
         let (step, passed) = (i128::from(Self::STEP.0), i128::from(now.since(self.at).0));
-        let middle = i128::from(self.level) + i128::from(self.drift) * passed / step;
+        let middle = i128::from(self.level) + i128::from(self.drift).saturating_mul(passed) / step;
         // Doubt grows with time, and more slowly than time.
         let spread = self.spread.max(NOISE.of(self.level));
-        let doubt = i128::from(spread) * (step + (passed - step).max(0) / 2) / step;
-        let still = Expected { low: bounded(middle - doubt), high: bounded(middle + doubt) };
+        let doubt = i128::from(spread).saturating_mul(step + (passed - step).max(0) / 2) / step;
+        let still =
+            Expected { low: bounded(middle.saturating_sub(doubt)), high: bounded(middle.saturating_add(doubt)) };
         let ceiling = if measure.unit() == Unit::BasisPoints { self.level.max(10_000) } else { u64::MAX };
         let moved = self.load.zip(load).map_or(still, |(then, now)| match measure.load_effect() {
             LoadEffect::None => still,

@@ -40,12 +40,15 @@ pub struct History {
 }
 
 impl History {
-    /// Takes a reading, unless the last one is still young; the oldest falls out.
+    /// Takes a reading, unless the last one is still young; the oldest falls out. What claims to come from the future is forgotten.
     pub fn note(&mut self, at: Timestamp, value: u64, load: Option<u64>) {
+        if self.samples.back().is_some_and(|last| at < last.at) {
+            self.samples.clear();
+        }
         if self.samples.back().is_some_and(|last| at.since(last.at) < SPACING) {
             return;
         }
-        if self.samples.len() == SAMPLES_MAX {
+        while SAMPLES_MAX <= self.samples.len() {
             self.samples.pop_front();
         }
         self.samples.push_back(Sample { at, value, load });
@@ -56,7 +59,9 @@ impl History {
         let plain = Forecast::without_past(at, level, load);
         let present = load.map(|load| load.value);
         let value = |sample: &Sample| match measure.load_effect() {
-            LoadEffect::Proportional => i128::from(sample.value) * under_present(present, sample.load) / 1_000_000,
+            LoadEffect::Proportional => {
+                i128::from(sample.value).saturating_mul(under_present(present, sample.load)) / 1_000_000
+            }
             LoadEffect::None | LoadEffect::Growing => i128::from(sample.value),
         };
         let Some((drift, spread)) = self.middle_and_spread(value) else { return plain };
@@ -75,7 +80,8 @@ impl History {
             let span = i128::from(later.at.since(earlier.at).0);
             // Over a gap nothing is known of the steps between.
             if span <= 2 * i128::from(Forecast::STEP.0) {
-                let change = (value(later) - value(earlier)) * i128::from(Forecast::STEP.0) / span;
+                let change =
+                    value(later).saturating_sub(value(earlier)).saturating_mul(i128::from(Forecast::STEP.0)) / span;
                 changes.push(i64::try_from(change).unwrap_or(if change < 0 { i64::MIN } else { i64::MAX }));
             }
         }

@@ -291,9 +291,7 @@ impl Measure {
                 let over_fifteen = snapshot.counts.get(service).map_or(over_ten, rate);
                 Some(Load::moving(over_ten, over_fifteen))
             }
-            Measure::Reading(_) | Measure::KeptShare { .. } | Measure::Stuck { .. } | Measure::GoodAnswerGap { .. } => {
-                None
-            }
+            Measure::Reading(_) | Measure::KeptShare { .. } | Measure::Stuck { .. } | Measure::AnswerGap { .. } => None,
             Measure::SpansKeptByChance => {
                 snapshot.reading(&Target::Agent, Indicator::SpansReceivedTotal).fresh().map(Load::steady)
             }
@@ -308,7 +306,7 @@ impl Measure {
             }
             Measure::Reading(_) | Measure::BadRatio { .. } => LoadEffect::Growing,
             // More load makes good answers more frequent, until it makes them rarer.
-            Measure::KeptShare { .. } | Measure::Stuck { .. } | Measure::GoodAnswerGap { .. } => LoadEffect::None,
+            Measure::KeptShare { .. } | Measure::Stuck { .. } | Measure::AnswerGap { .. } => LoadEffect::None,
         }
     }
 

@@ -14,8 +14,8 @@
 //! Thompson sampling (Agrawal and Goyal, Thompson sampling for contextual bandits with linear payoffs, 2013) is the obvious
 //! alternative, above all when outcomes come late and many choices are made meanwhile. In the test beside this file, with
 //! outcomes 25 choices late, both lose about the same (0.053 and 0.049 per choice, where the rule loses 0.343 and a caution
-//! about each choice alone 0.204), and their logs are worth about the same to an evaluation (54 and 61 effective decisions of 600).
-//! Bounds need one factorisation and no draw, and can be told in a sentence, so they ship.
+//! about each choice alone 0.204), and their logs are worth about the same to an evaluation (54 and 61 effective decisions
+//! of 600). Bounds need one factorisation and no draw, and can be told in a sentence, so they ship.
 //!
 //! When the sums cannot be believed, or too little is in them, it says so and the rule is followed.
 

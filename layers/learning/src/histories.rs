@@ -32,7 +32,7 @@ pub(crate) fn note(knowledge: &mut Knowledge, snapshot: &Snapshot, settings: &Se
 fn of_service(service: &ServiceName) -> [Measure; 4] {
     let bad = |kind| Measure::BadRatio { service: service.clone(), kind };
     let used = Signal::new(Target::Service(service.clone()), Indicator::Utilization);
-    let gap = Measure::GoodAnswerGap { service: service.clone() };
+    let gap = Measure::AnswerGap { service: service.clone() };
     [Measure::Reading(used), bad(ObjectiveKind::Availability), bad(ObjectiveKind::Latency), gap]
 }
 

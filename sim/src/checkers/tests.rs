@@ -415,6 +415,7 @@ fn a_fourth_try_is_noticed() {
                 verdict: Verdict::Undone,
                 before: None,
                 after: None,
+                expected: None,
                 complaint: None,
             };
             let record = TickRecord { outcomes: vec![outcome], ..record(at_s + 30, Vec::new(), Vec::new()) };

@@ -343,9 +343,9 @@ impl Driver {
     }
 }
 
-/// What of the knowledge is shown: not the baselines, of which there are as many as signals, and nobody asks for them.
+/// What of the knowledge is shown: not what is kept of each signal, which is much, and nobody asks for it.
 fn shown(knowledge: &Knowledge) -> Knowledge {
-    let Knowledge { generation, efficacy, baselines: _, choices } = knowledge;
+    let Knowledge { generation, efficacy, baselines: _, histories: _, choices } = knowledge;
     let (efficacy, choices) = (efficacy.clone(), choices.clone());
     Knowledge { generation: *generation, efficacy, choices, ..Knowledge::default() }
 }

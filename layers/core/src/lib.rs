@@ -23,6 +23,8 @@ pub mod actions;
 mod actuation;
 mod caution;
 mod choice;
+mod forecast;
+mod history;
 mod knob;
 mod knowledge;
 mod plan;
@@ -43,6 +45,8 @@ pub use choice::{
     ChoiceKnowledge, ChoiceOption, ChoiceRecord, FEATURES, Features, Learner, LinearSums, PendingChoice, Question,
     SumsFlaw, Watch,
 };
+pub use forecast::{Expected, Forecast, Load};
+pub use history::History;
 pub use ids::{ActionId, Generation, IncidentId, InstanceId, Label, OperationName, ServiceName, TickNumber};
 pub use knob::{Knob, Turn, Way};
 pub use knowledge::{Baseline, Efficacy, EfficacyKey, Knowledge};

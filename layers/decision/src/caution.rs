@@ -181,6 +181,7 @@ mod tests {
             verdict,
             before: None,
             after: None,
+            expected: None,
             complaint: None,
         };
         note(caution, &[outcome], ledger, Timestamp(id * 1000 + 500));

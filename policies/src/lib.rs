@@ -5,8 +5,9 @@
 
 mod announce;
 pub mod brownout;
-mod precision;
-mod sampling_budget;
+pub mod goals;
+pub mod precision;
+pub mod sampling_budget;
 mod target_tracking;
 
 #[cfg(test)]

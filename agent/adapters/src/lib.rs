@@ -18,5 +18,5 @@ pub use actuators::{ActuatorConfig, ActuatorError, Actuators};
 pub use clock::SystemClock;
 pub use endpoint::{EndpointError, ScaleEndpoint, Webhook};
 pub use journal::{Entry, EventLog, EventLogError, Journal, JournalError, JournalReader, Life, Recovered, Retention};
-pub use remote_sampling::{HeadSampling, RemoteSampling, StartError};
+pub use remote_sampling::{HeadSampling, Heads, RemoteSampling, StartError};
 pub use sources::{SourceConfig, Sources};

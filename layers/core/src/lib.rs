@@ -16,6 +16,7 @@ mod target;
 mod window;
 
 mod assessment;
+mod goal;
 mod objective;
 
 pub mod actions;
@@ -37,14 +38,18 @@ pub use choice::{
     ChoiceKnowledge, ChoiceOption, ChoiceRecord, FEATURES, Features, Learner, LinearSums, PendingChoice, Question,
     SumsFlaw, Watch,
 };
-pub use ids::{ActionId, Generation, IncidentId, Label, OperationName, ServiceName, TickNumber};
+pub use goal::{
+    Confidence, DayCounts, DerivedObjective, Entry, GoalPrecision, GoalSettings, GoalsAssessment, Importance, Journey,
+    JourneyState, LatencyPromise, PathPart, Spent, Standing,
+};
+pub use ids::{ActionId, Generation, IncidentId, JourneyName, Label, OperationName, ServiceName, TickNumber};
 pub use knowledge::{Baseline, Efficacy, EfficacyKey, Knowledge};
 pub use objective::{ObjectiveKind, ServiceObjectives};
 pub use per_signal::{PerIndicator, PerSignal};
 pub use plan::{ActionRequest, Alternative, Plan, Withheld, WithholdReason};
 pub use policy::{PROPOSALS_MAX, Policy, PolicyView, Proposal};
 pub use record::{Regime, TickRecord, TrialChange};
-pub use sampling::{InForce, SamplingPlan, ServiceSampling};
+pub use sampling::{InForce, OperationKey, OperationPlan, SamplingPlan, ServiceSampling};
 pub use seed::{Seed, Stream};
 pub use settings::{
     Autonomy, AutonomySettings, GuardSettings, LearningSettings, ObjectiveSettings, PerceptionSettings, RateBudget,

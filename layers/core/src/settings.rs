@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::actions::ActionClass;
 use crate::{
-    BasisPoints, Micros, Millis, Replicas, SamplingProbability, Seed, ServiceName, ServiceObjectives, ServiceSampling,
+    BasisPoints, GoalSettings, Micros, Millis, Replicas, SamplingProbability, Seed, ServiceName, ServiceObjectives,
+    ServiceSampling,
 };
 
 /// Everything the loop is told by people.
@@ -30,6 +31,9 @@ pub struct Settings {
     /// Whether anything is tried out.
     #[serde(default)]
     pub learning: LearningSettings,
+    /// What the business wants; objectives, sampling and priorities follow from it.
+    #[serde(default, skip_serializing_if = "GoalSettings::is_empty")]
+    pub goals: GoalSettings,
 }
 
 /// Whether anything is tried out.

@@ -317,8 +317,14 @@ fn note_in_force(in_force: &mut InForce, trial: &Trial, next: &TrialState) {
         (TrialState::Undoing { .. }, TrialState::Judged { .. }) => trial.request.action.way_back.as_ref(),
         _ => None,
     };
-    if let Some(Actuation::SetSampling { service, sampling }) = set {
-        in_force.sampling.insert(service.clone(), *sampling);
+    match set {
+        Some(Actuation::SetSampling { service, operation: None, sampling }) => {
+            in_force.sampling.insert(service.clone(), *sampling);
+        }
+        Some(Actuation::SetSampling { service, operation: Some(operation), sampling }) => {
+            in_force.operations.insert((service.clone(), operation.clone()), *sampling);
+        }
+        _ => {}
     }
 }
 

@@ -13,7 +13,7 @@ use crate::track::{Absorbed, Track};
 #[derive(Debug, Default)]
 pub(crate) struct Followed {
     tracks: PerIndicator<Track>,
-    /// Only of a service that has served requests.
+    /// Only of a service or an operation that has served requests.
     counts: Option<Box<CountsRing>>,
 }
 
@@ -32,7 +32,9 @@ impl Followed {
             self.tracks.insert(indicator, Track::first(indicator, value, at));
             return;
         };
-        if let (Absorbed::Grew { by }, Target::Service(_)) = (track.absorb(indicator, value, at), target) {
+        if let (Absorbed::Grew { by }, Target::Service(_) | Target::Operation(..)) =
+            (track.absorb(indicator, value, at), target)
+        {
             self.count(indicator, by, at);
         }
     }

@@ -261,7 +261,9 @@ mod tests {
         let snapshot = Snapshot { signals: [read("web", 400_000), read("pay", 100_000)].into(), ..Snapshot::default() };
         let part = |service: &str| PathPart { service: service.into(), visits_centi: 100, budget_ppm: 1 };
         let path = ["web", "pay", "mail"].map(part).into();
-        let state = JourneyState { path, is_cut: false, standing: Standing::Unknown, spent: Spent::default() };
+        let (importance, standing) = (Importance::Normal, Standing::Unknown);
+        let state =
+            JourneyState { importance, entries: Vec::new(), path, is_cut: false, standing, spent: Spent::default() };
         let shares = latency_shares(&journey("buy", Importance::Normal, 9990), &state, &snapshot);
         let expected =
             [("web", 800), ("pay", 200)].map(|(name, ms)| (ServiceName::from(name), Micros::from_millis(ms)));

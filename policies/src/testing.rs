@@ -73,7 +73,14 @@ impl World {
         let services = journey.entries.iter().map(|entry| &entry.service).chain(&journey.through);
         let part = |service: &ServiceName| PathPart { service: service.clone(), visits_centi: 100, budget_ppm: 1000 };
         let path = services.map(part).collect();
-        let state = JourneyState { path, is_cut: false, standing: Standing::Met, spent: Spent::default() };
+        let state = JourneyState {
+            importance: journey.importance,
+            entries: journey.entries.clone(),
+            path,
+            is_cut: false,
+            standing: Standing::Met,
+            spent: Spent::default(),
+        };
         self.assessment.goals.journeys.insert(name.into(), state);
         self.settings.goals.journeys.insert(name.into(), journey);
         self

@@ -39,7 +39,14 @@ fn state(journey: &Journey, spent: Spent, snapshot: &Snapshot) -> JourneyState {
     let (path, is_cut) = path::follow(journey, snapshot);
     let counts = counts(journey, snapshot);
     let spent = add_up(spent, counts.as_ref(), journey, snapshot.at);
-    JourneyState { path, is_cut, standing: standing(journey, &spent, counts.as_ref()), spent }
+    JourneyState {
+        importance: journey.importance,
+        entries: journey.entries.clone(),
+        path,
+        is_cut,
+        standing: standing(journey, &spent, counts.as_ref()),
+        spent,
+    }
 }
 
 /// What each service on the path answers for. A service of which only one operation begins the journey answers for nothing

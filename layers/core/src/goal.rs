@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     BasisPoints, Counts, JourneyName, Micros, Millis, ObjectiveKind, ObjectiveSettings, OperationName, ServiceName,
+    Target,
 };
 
 /// How much a journey matters, least first. The order decides who is known how precisely when the budget is short.
@@ -234,6 +235,18 @@ impl GoalsAssessment {
         self.journeys.is_empty()
     }
 
+    /// The journeys that an action on `target` serves, in name order: those that pass its service, or begin with its operation.
+    pub fn served_by<'a>(&'a self, target: &'a Target) -> impl Iterator<Item = (&'a JourneyName, &'a JourneyState)> {
+        let begins_with = |state: &JourneyState, service: &ServiceName, operation: &OperationName| {
+            let mut entries = state.entries.iter();
+            entries.any(|entry| entry.service == *service && entry.operation.as_ref() == Some(operation))
+        };
+        self.journeys.iter().filter(move |(_, state)| match target {
+            Target::Operation(service, operation) => begins_with(state, service, operation),
+            other => other.service().is_some_and(|service| state.path.iter().any(|part| part.service == *service)),
+        })
+    }
+
     /// How much `service` matters: as much as the most important journey that passes it.
     pub fn importance_of(&self, service: &ServiceName) -> Importance {
         self.objectives.get(service).map_or_else(Importance::default, |objective| objective.importance)
@@ -243,6 +256,10 @@ impl GoalsAssessment {
 /// How one journey stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JourneyState {
+    /// How much it matters.
+    pub importance: Importance,
+    /// Where it begins.
+    pub entries: Vec<Entry>,
     /// The services it passes, entries first, in the order in which they were found.
     pub path: Vec<PathPart>,
     /// Whether the path is longer than is followed.

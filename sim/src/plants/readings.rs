@@ -4,6 +4,7 @@
 //! speak the loop's vocabulary; `world/sensors` does both.
 
 use crate::plants::ServiceIndex;
+use crate::plants::operations::OperationReadings;
 use crate::plants::station::Totals;
 
 /// Everything that can be read, once a second.
@@ -12,6 +13,8 @@ pub(crate) struct Readings {
     pub(crate) services: Vec<ServiceReadings>,
     /// Calls since the start, per edge of the call graph.
     pub(crate) calls: Vec<Calls>,
+    /// Operations by which requests are told apart.
+    pub(crate) operations: Vec<OperationReadings>,
 }
 
 /// One service.

@@ -93,7 +93,13 @@ impl Actuators {
         }
         match actuation {
             Actuation::SetReplicas { replicas, .. } => plant.set_replicas(now, index, replicas.0),
-            Actuation::SetSampling { sampling, .. } => plant.set_sampling(now, index, *sampling),
+            Actuation::SetSampling { operation: None, sampling, .. } => plant.set_sampling(now, index, *sampling),
+            Actuation::SetSampling { operation: Some(operation), sampling, .. } => {
+                let Some(place) = plant.operation(index, operation) else {
+                    return ReportKind::Failed { why: format!("{service} has no operation called {operation}") };
+                };
+                plant.set_operation_sampling(now, place, *sampling);
+            }
             Actuation::Notify { .. } => {}
         }
         self.applied += 1;
@@ -106,13 +112,19 @@ impl Actuators {
                 let replicas = Replicas(plant.replicas_wanted(self.index(service)?));
                 Some(Actuation::SetReplicas { service: service.clone(), replicas })
             }
-            Actuation::SetSampling { service, .. } => {
+            Actuation::SetSampling { service, operation: Some(operation), .. } => {
+                let place = plant.operation(self.index(service)?, operation)?;
+                let sampling = plant.operation_sampling_set(place)?;
+                let operation = Some(operation.clone());
+                Some(Actuation::SetSampling { service: service.clone(), operation, sampling })
+            }
+            Actuation::SetSampling { service, operation: None, .. } => {
                 let (head, tail) = plant.sampling_set(self.index(service)?);
                 let sampling = ServiceSampling {
                     head: SamplingProbability::from_ppm_saturating(u64::from(head)),
                     tail: SamplingProbability::from_ppm_saturating(u64::from(tail)),
                 };
-                Some(Actuation::SetSampling { service: service.clone(), sampling })
+                Some(Actuation::SetSampling { service: service.clone(), operation: None, sampling })
             }
             // Whether a person was told cannot be read off the world.
             Actuation::Notify { .. } => None,

@@ -74,6 +74,10 @@ impl Sensors {
                 let batch = destination(sensor, &mut fresh, &mut late);
                 self.send_service(index, values, at, batch);
                 self.send_calls(index, readings, at, batch);
+                // What a frozen sensor says of operations is not even repeated; they go stale.
+                if !sensor.frozen {
+                    self.send_operations(index, readings, at, batch);
+                }
             }
         }
         let values = self.agent_values(readings, conditions.agent_sensor);
@@ -129,6 +133,25 @@ impl Sensors {
         for (signal, value) in self.signals[index].iter().zip(values) {
             if let Some(value) = value {
                 batch.push(Observation::Measured { signal: signal.clone(), value, at });
+            }
+        }
+    }
+
+    fn send_operations(&self, index: usize, readings: &Readings, at: Timestamp, batch: &mut Vec<Observation>) {
+        for reads in readings.operations.iter().filter(|reads| usize::from(reads.service) == index) {
+            let target = Target::Operation(self.names[index].clone(), reads.name.clone());
+            let totals = &reads.totals;
+            let values = [
+                (Indicator::RequestsTotal, Some(totals.requests)),
+                (Indicator::ErrorsTotal, Some(totals.errors)),
+                (Indicator::SlowTotal, Some(totals.slow)),
+                (Indicator::SpansReceivedTotal, Some(totals.spans_received)),
+                (Indicator::SpansKeptTotal, Some(totals.spans_kept)),
+                (Indicator::SpansKeptByRuleTotal, Some(totals.spans_kept_by_rule)),
+                (Indicator::HeadProbability, reads.head_ppm.map(u64::from)),
+            ];
+            for (indicator, value) in values {
+                batch.extend(value.map(|value| Observation::new(target.clone(), indicator, value, at)));
             }
         }
     }

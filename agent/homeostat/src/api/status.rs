@@ -6,13 +6,15 @@
 use std::collections::BTreeMap;
 
 use homeostat_core::{
-    AutonomySettings, BasisPoints, Efficacy, EfficacyKey, Incident, Indicator, Knowledge, Millis, ObjectiveKind,
-    Regime, ServiceName, ServiceObjectives, ServiceSampling, Snapshot, TickNumber, Timestamp, Trial, Window, Withheld,
+    AutonomySettings, BasisPoints, Efficacy, EfficacyKey, Importance, Incident, Indicator, JourneyName, JourneyState,
+    Knowledge, Millis, ObjectiveKind, Regime, ServiceName, ServiceObjectives, ServiceSampling, Snapshot, TickNumber,
+    Timestamp, Trial, Window, Withheld,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::data_plane::{Aggregates, Red, Stats};
 use crate::doors::OpenDoors;
+use crate::goals::GoalStanding;
 use crate::view::{Decision, LoopView, Trouble};
 
 /// Everything at a glance.
@@ -34,6 +36,9 @@ pub(crate) struct Status {
     pub(crate) autonomy: AutonomySettings,
     /// Services, in name order.
     pub(crate) services: Vec<ServiceStatus>,
+    /// How each goal stands, by name.
+    #[serde(default)]
+    pub(crate) goals: BTreeMap<JourneyName, GoalStatus>,
     /// Open incidents, oldest first.
     pub(crate) incidents: Vec<Incident>,
     /// Open trials.
@@ -67,6 +72,28 @@ pub(crate) struct AgentStatus {
     pub(crate) life: u64,
     /// Where the journal lives.
     pub(crate) state_dir: String,
+}
+
+/// How one goal stands.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct GoalStatus {
+    /// How much it matters.
+    pub(crate) importance: Importance,
+    /// How it stands.
+    #[serde(flatten)]
+    pub(crate) standing: GoalStanding,
+}
+
+/// How the goals stand, as far as a tick has looked at them.
+pub(crate) fn goals(view: &LoopView) -> BTreeMap<JourneyName, GoalStatus> {
+    let Some(record) = &view.record else { return BTreeMap::new() };
+    let states = record.assessment.goals.journeys.iter();
+    let status = |(name, state): (&JourneyName, &JourneyState)| {
+        let promise = view.settings.goals.journeys.get(name)?;
+        let standing = GoalStanding::of(promise, state);
+        Some((name.clone(), GoalStatus { importance: promise.importance, standing }))
+    };
+    states.filter_map(status).collect()
 }
 
 /// How one kind of action fared against one kind of incident.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use homeostat_adapters::{EndpointError, HeadSampling, Heads, JournalError, RemoteSampling};
-use homeostat_core::{OperationName, OperationPlan, SamplingPlan, SamplingProbability};
+use homeostat_core::{OperationName, OperationPlan, SamplingPlan};
 use thiserror::Error;
 use tokio::net::TcpListener;
 

@@ -77,6 +77,8 @@ names! {
     OperationName;
     /// The name that people gave a journey: what a user does.
     JourneyName;
+    /// The OpenTelemetry resource attribute `service.instance.id`: one of the processes behind a service.
+    InstanceId;
 }
 
 macro_rules! numbers {

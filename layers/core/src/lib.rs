@@ -18,6 +18,7 @@ mod window;
 mod assessment;
 mod goal;
 mod objective;
+mod permissions;
 
 pub mod actions;
 mod actuation;
@@ -32,7 +33,7 @@ mod record;
 mod settings;
 mod wall;
 
-pub use actuation::{Actuation, Urgency};
+pub use actuation::{Actuation, Parameter, ProfileKind, Urgency};
 pub use assessment::{Assessment, Evidence, Finding, FindingState, Hypothesis, Incident, IncidentKind, Severity};
 pub use choice::{
     ChoiceKnowledge, ChoiceOption, ChoiceRecord, FEATURES, Features, Learner, LinearSums, PendingChoice, Question,
@@ -42,10 +43,13 @@ pub use goal::{
     Confidence, DayCounts, DerivedObjective, Entry, GoalPrecision, GoalSettings, GoalsAssessment, Importance, Journey,
     JourneyState, LatencyPromise, PathPart, Spent, Standing,
 };
-pub use ids::{ActionId, Generation, IncidentId, JourneyName, Label, OperationName, ServiceName, TickNumber};
+pub use ids::{
+    ActionId, Generation, IncidentId, InstanceId, JourneyName, Label, OperationName, ServiceName, TickNumber,
+};
 pub use knowledge::{Baseline, Efficacy, EfficacyKey, Knowledge};
 pub use objective::{ObjectiveKind, ServiceObjectives};
 pub use per_signal::{PerIndicator, PerSignal};
+pub use permissions::{Permissions, Range, RestartPermission, ServicePermissions};
 pub use plan::{ActionRequest, Alternative, Plan, Withheld, WithholdReason};
 pub use policy::{PROPOSALS_MAX, Policy, PolicyView, Proposal};
 pub use record::{Regime, TickRecord, TrialChange};
@@ -56,7 +60,7 @@ pub use settings::{
     SamplingSettings, ScalingSettings, ServiceScaling, Settings,
 };
 pub use signal::{Direction, Indicator, IndicatorKind, MissingReason, Observation, Reading, Signal, Unit};
-pub use snapshot::{Edge, Served, Snapshot};
+pub use snapshot::{Edge, Progress, Served, Snapshot};
 pub use target::Target;
 pub use trial::{Ledger, LedgerEntry, Outcome, Report, ReportKind, Trial, TrialStage, TrialState, Verdict};
 pub use units::{BasisPoints, Micros, Millis, Replicas, SamplingProbability, Timestamp};

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Generation, Micros, OperationName, SamplingProbability, ServiceName};
+use crate::{Generation, Micros, OperationName, Parameter, SamplingProbability, ServiceName};
 
 /// How the traces of one service are sampled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,4 +75,7 @@ pub struct InForce {
     /// Sampling per operation; one without an entry follows its services.
     #[serde(default, with = "crate::pairs", skip_serializing_if = "BTreeMap::is_empty")]
     pub operations: BTreeMap<OperationKey, ServiceSampling>,
+    /// Parameters per service. Read where the service itself does not say what it goes by.
+    #[serde(default)]
+    pub parameters: BTreeMap<ServiceName, BTreeMap<Parameter, u64>>,
 }

@@ -147,8 +147,9 @@ fn every_setting_can_be_written() {
     assert_eq!((cap.spans_per_second, cap.bytes_per_second), (Some(9), Some(10)));
     let tried = JudgeConfig::default().with(Rule::Importance, Mode::DryRun).with(Rule::Rare, Mode::DryRun);
     assert_eq!(judge, tried);
-    let Settings { perception, objectives, sampling, scaling, autonomy, guards, learning, goals } = manifest.settings;
-    assert!(goals.is_empty(), "goals have a test of their own");
+    let Settings { perception, objectives, sampling, scaling, permissions, autonomy, guards, learning, goals } =
+        manifest.settings;
+    assert!(goals.is_empty() && permissions.services.is_empty(), "each has a test of its own");
     assert_eq!((sampling.kept_share_max, sampling.floor.ppm()), (BasisPoints(2500), 1000));
     assert_eq!(sampling.initial.tail, SamplingProbability::from_ppm_saturating(250_000));
     assert_eq!((sampling.kept_spans_per_second_max, sampling.received_spans_per_second_max), (7, 8));

@@ -184,8 +184,10 @@ mod tests {
         ) {
             let demand = demand(journeys, budget_ppm);
             let tail = |ppm: u32| SamplingProbability::from_ppm_saturating(ppm.into());
-            let (less, more) = (demand.achieved(sampled(head, tail(one.min(other)))), demand.achieved(sampled(head, tail(one.max(other)))));
-            proptest::prop_assert!(more.error_rate_ppm <= less.error_rate_ppm && more.p99_rank_ppm <= less.p99_rank_ppm);
+            let less = demand.achieved(sampled(head, tail(one.min(other))));
+            let more = demand.achieved(sampled(head, tail(one.max(other))));
+            proptest::prop_assert!(more.error_rate_ppm <= less.error_rate_ppm);
+            proptest::prop_assert!(more.p99_rank_ppm <= less.p99_rank_ppm);
             let busier = Demand { journeys: journeys * 2, ..demand }.achieved(sampled(head, tail(one)));
             let before = demand.achieved(sampled(head, tail(one)));
             proptest::prop_assert!(busier.error_rate_ppm <= before.error_rate_ppm);

@@ -34,6 +34,14 @@ const LOWER_FROM_PERCENT: u64 = 110;
 const RAISE_FROM_PERCENT: u64 = 130;
 /// The same where a goal asks for a precision: it must hold even where a small rise is left alone.
 const RAISE_PROMISED_FROM_PERCENT: u64 = 110;
+/// And lowered later: operations are so few that a tenth may be chance. Less than what may exceed the budget before a change
+/// counts as harmful.
+const LOWER_PROMISED_FROM_PERCENT: u64 = 120;
+
+/// From where a probability is lowered and raised.
+type Limits = (u64, u64);
+const LIMITS: Limits = (LOWER_FROM_PERCENT, RAISE_FROM_PERCENT);
+const PROMISED_LIMITS: Limits = (LOWER_PROMISED_FROM_PERCENT, RAISE_PROMISED_FROM_PERCENT);
 
 /// What goals need is met with this much to spare, in percent, so that neither rounding to two digits nor a rise that is left
 /// alone takes it below.
@@ -102,7 +110,7 @@ impl Budget {
         let claim = |(stream, head): (&Stream<'_>, &SamplingProbability)| Claim {
             class: stream.class,
             need: self.need(stream, *head, settings),
-            ordinary_milli: stream.ordinary,
+            ordinary_milli: stream.claimed,
         };
         let claims: Vec<Claim> = streams.iter().zip(heads).map(claim).collect();
         let tails = allot(&claims, self.ordinary_milli, settings.floor);
@@ -125,10 +133,10 @@ impl Budget {
     }
 }
 
-/// Shrinks `budget` by how far more is kept than was expected. It is never stretched: a trace is kept with the highest
+/// Shrinks `budget` by how far more is kept than was expected and chance explains. It is never stretched: a trace is kept with the highest
 /// probability among its services, so keeping less than expected only means that kept spans lag behind received ones.
 fn correct(budget: u64, expected: u64, measured: u64) -> u64 {
-    if measured <= expected || expected == 0 {
+    if measured <= expected + chance(expected) || expected == 0 {
         return budget;
     }
     let corrected = (u128::from(budget) * u128::from(expected) / u128::from(measured)) as u64;
@@ -138,9 +146,9 @@ fn correct(budget: u64, expected: u64, measured: u64) -> u64 {
 impl Stream<'_> {
     fn propose(&self, wanted: ServiceSampling, budget_milli: u64, view: &PolicyView<'_>) -> Option<Proposal> {
         let factor = view.settings.guards.sampling_factor_max;
-        let raise_from = if self.demand.is_some() { RAISE_PROMISED_FROM_PERCENT } else { RAISE_FROM_PERCENT };
+        let limits = if self.demand.is_some() { PROMISED_LIMITS } else { LIMITS };
         let step = |from: SamplingProbability, to: SamplingProbability| {
-            if !differs(from, to, raise_from) {
+            if !differs(from, to, limits) {
                 return from;
             }
             let highest = factor.of(from.ppm().into()).max(u64::from(from.ppm()) + 1);
@@ -192,11 +200,18 @@ impl Stream<'_> {
     }
 }
 
-fn differs(from: SamplingProbability, to: SamplingProbability, raise_from_percent: u64) -> bool {
+fn differs(from: SamplingProbability, to: SamplingProbability, (lower_from, raise_from): Limits) -> bool {
     let (from, to) = (u64::from(from.ppm()), u64::from(to.ppm()));
-    to * LOWER_FROM_PERCENT < from * 100
-        || from * raise_from_percent < to * 100
-        || (to == 1_000_000 && from * 110 < to * 100)
+    to * lower_from < from * 100 || from * raise_from < to * 100 || (to == 1_000_000 && from * 110 < to * 100)
+}
+
+/// By how much more than `expected` thousandths of a span per second may be kept by chance: two standard deviations of what ten
+/// seconds bring, where traces of five spans are kept or not. Correcting chance would move every probability all the time.
+fn chance(expected: u64) -> u64 {
+    const SPANS_PER_TRACE: f64 = 5.0;
+    const SECONDS: f64 = 10.0;
+    let spans = expected as f64 / 1000.0 * SECONDS;
+    (2.0 * (spans * SPANS_PER_TRACE).sqrt() / SECONDS * 1000.0).round() as u64
 }
 
 /// Two significant digits, rounded down: more would be noise, and readable numbers are easier to trust.
@@ -267,7 +282,8 @@ mod tests {
     /// Guarantees: the budget that is shared out shrinks by that factor; it never grows, and absurd measurements are bounded.
     #[test]
     fn reality_corrects_the_budget() {
-        assert_eq!(correct(900, 100, 300), 300);
+        assert_eq!(correct(900_000, 100_000, 300_000), 300_000);
+        assert_eq!(correct(900_000, 100_000, 110_000), 900_000, "chance explains a tenth");
         assert_eq!(correct(900, 0, 300), 900);
         assert_eq!(correct(900, 300, 100), 900);
         assert_eq!(correct(800, 1, 1_000_000), 100);
@@ -279,7 +295,7 @@ mod tests {
     fn small_moves_are_left_alone() {
         let differs = |from, to| {
             let p = SamplingProbability::from_ppm_saturating;
-            super::differs(p(from), p(to), RAISE_FROM_PERCENT)
+            super::differs(p(from), p(to), LIMITS)
         };
         assert!(!differs(100_000, 95_000) && differs(100_000, 80_000));
         assert!(!differs(100_000, 120_000) && differs(100_000, 140_000));

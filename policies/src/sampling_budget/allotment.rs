@@ -43,7 +43,8 @@ pub fn allot(claims: &[Claim], budget_milli: u64, floor: SamplingProbability) ->
     let granted = grants(claims, budget_milli);
     let cut = |claim: &Claim| {
         let (granted, needed) = granted[claim.class as usize];
-        scale(claim.need, granted, needed).max(floor)
+        // A class that has next to no spans costs nothing and is not cut.
+        if needed <= granted { claim.need.max(floor) } else { scale(claim.need, granted, needed).max(floor) }
     };
     claims.iter().map(cut).collect()
 }
@@ -125,6 +126,14 @@ mod tests {
         // A level is found to within a thousandth of a span.
         assert_eq!((met, shared / 100), (400_000, 3000));
         assert_eq!(tails(&claims, 1000), [1_000_000, 1_000_000]);
+    }
+
+    /// Scenario: the budget does not suffice, and one service sends nothing at present.
+    /// Guarantees: it keeps what it needs, so that it is known when it begins to send.
+    #[test]
+    fn what_costs_nothing_is_not_cut() {
+        let claims = [claim(Importance::Normal, 300_000, 0), claim(Importance::Low, 1_000_000, 100)];
+        assert_eq!(tails(&claims, 50), [300_000, 500_000]);
     }
 
     fn claims() -> impl Strategy<Value = Vec<Claim>> {

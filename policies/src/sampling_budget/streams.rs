@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use homeostat_core::{
     GoalSettings, Importance, IncidentId, Indicator, OperationName, PolicyView, SamplingProbability, Served,
-    ServiceName, ServiceSampling, Target,
+    ServiceName, ServiceSampling, Target, Window, WindowCounts,
 };
 
 use crate::precision::Demand;
@@ -20,6 +20,8 @@ pub(super) struct Stream<'a> {
     pub(super) in_force: ServiceSampling,
     pub(super) received: u64,
     pub(super) ordinary: u64,
+    /// The same as it is reckoned with: of an operation, without the noise of ten seconds.
+    pub(super) claimed: u64,
     pub(super) requests: u64,
     /// Whether an SDK samples for it and has fetched the probability in force.
     pub(super) steerable: Steerable,
@@ -138,6 +140,7 @@ fn of_service<'a>(served: &Served<'a>, in_force: ServiceSampling, touched: &Touc
         in_force,
         received,
         ordinary: received.saturating_sub(by_rule),
+        claimed: received.saturating_sub(by_rule),
         requests: value(Indicator::RequestsTotal).unwrap_or(received),
         steerable: steerable(value(Indicator::HeadProbability), in_force),
         suspect_of: touched.flatten(),
@@ -165,18 +168,30 @@ fn of_operation<'a>(
     let touched: Vec<Option<IncidentId>> =
         touched.iter().filter(|(service, _)| passed.contains(*service)).map(|(_, suspect_of)| *suspect_of).collect();
     let by_rule = if touched.is_empty() { value(Indicator::SpansKeptByRuleTotal).unwrap_or(0) } else { 0 };
+    let recent = value(Indicator::RequestsTotal).unwrap_or(0);
+    let requests = steadied(recent, view.snapshot.operations.get(&(service.clone(), operation.clone())));
+    let claimed = u128::from(received.saturating_sub(by_rule)) * u128::from(requests);
     Some(Stream {
         service,
         operation: Some(operation),
         in_force,
         received,
         ordinary: received.saturating_sub(by_rule),
-        requests: value(Indicator::RequestsTotal).unwrap_or(0),
+        claimed: claimed.checked_div(u128::from(recent)).unwrap_or(0) as u64,
+        requests,
         steerable: steerable(told, in_force),
         suspect_of: touched.into_iter().flatten().next(),
         class: Importance::Normal,
         demand: None,
     })
+}
+
+/// Requests in thousandths per second over the last minute, unless the last ten seconds had clearly more: an operation has so
+/// few that its share of a budget would follow every chance, and everybody else's with it.
+fn steadied(recent: u64, counts: Option<&WindowCounts>) -> u64 {
+    let minute =
+        counts.map_or(0, |counts| counts.over(Window::Minute).requests * 1_000_000 / Window::Minute.length().0);
+    if minute * 130 < recent * 100 { recent } else { minute }
 }
 
 /// The services that journeys pass which begin with this operation.
@@ -222,5 +237,6 @@ fn take_out(services: &mut [Stream<'_>], operations: &[Stream<'_>], view: &Polic
     for stream in services.iter_mut().filter(is_passed) {
         stream.received = rest(stream.received, whole.0, named.0);
         stream.ordinary = rest(stream.ordinary, whole.1, named.1);
+        stream.claimed = stream.ordinary;
     }
 }

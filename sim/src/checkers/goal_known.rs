@@ -1,8 +1,8 @@
 //! What is critical stays known, however scarce the budget is.
 //!
 //! Checks, window by window, that somebody who has only the kept traces of a critical journey estimates its error rate, and how
-//! many of them there were, within the precision that people asked for. The truth is the plant's own count. One window may miss, as often as the confidence
-//! leaves room for; says nothing of windows before the loop had time to settle.
+//! many of them there were, within the precision that people asked for. The truth is the plant's own count. Windows may miss as
+//! often as the confidence leaves room for; says nothing of windows before the loop had time to settle.
 
 use std::collections::BTreeMap;
 

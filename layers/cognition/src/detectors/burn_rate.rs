@@ -328,7 +328,8 @@ mod tests {
 
     /// Scenario: 0.5 % of requests fail for six hours: within the service's own 99 %, and five times what a journey of
     /// 99.9 % allows; the journey's budget lasts a week in one case and a month in the other.
-    /// Guarantees: a page for the week, of which 5 % are gone in six hours at 1.4 times; a ticket for the month, where 6 times would page.
+    /// Guarantees: a page for the week, of which 5 % are gone in six hours at 1.4 times; a ticket for the month, where 6 times
+    /// would page.
     #[test]
     fn a_journey_makes_its_service_stricter() {
         let half_percent = snapshot(6 * 3600, |second| if second % 20 < 1 { 10 } else { 0 });

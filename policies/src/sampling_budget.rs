@@ -133,8 +133,9 @@ impl Budget {
     }
 }
 
-/// Shrinks `budget` by how far more is kept than was expected and chance explains. It is never stretched: a trace is kept with the highest
-/// probability among its services, so keeping less than expected only means that kept spans lag behind received ones.
+/// Shrinks `budget` by how far more is kept than was expected and chance explains. It is never stretched: a trace is kept with
+/// the highest probability among its services, so keeping less than expected only means that kept spans lag behind received
+/// ones.
 fn correct(budget: u64, expected: u64, measured: u64) -> u64 {
     if measured <= expected + chance(expected) || expected == 0 {
         return budget;

@@ -562,7 +562,7 @@ fn problems_of_goals_are_told_at_once() {
         "m.yaml:8:40: spec.goals.journeys.b.latency.ratio: missing",
         "m.yaml:8:65: spec.goals.journeys.b.window: must be a duration between 7d and 30d",
         "m.yaml:8:69: spec.goals.journeys.b.importence: unknown key; did you mean importance?",
-        "m.yaml:10:76: spec.goals.telemetry.budget.money.perMillionSpans: must be in EUR",
+        "m.yaml:10:79: spec.goals.telemetry.budget.money.perMillionSpans: must be in EUR",
         "m.yaml:11:31: spec.goals.telemetry.precision.confidence: must be 80%, 90%, 95% or 99%",
     ];
     assert_eq!(found.len(), expected.len(), "{found:#?}");

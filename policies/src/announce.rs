@@ -137,11 +137,11 @@ mod tests {
             world.derived(service, objective)
         });
         let world = world
-            .incident(incident(1, "low", Severity::Page))
-            .incident(incident(2, "normal", Severity::Page))
-            .incident(incident(3, "normal", Severity::Ticket))
-            .incident(incident(4, "high", Severity::Ticket))
-            .incident(incident(5, "critical", Severity::Page));
+            .opened(incident(1, "low", Severity::Page))
+            .opened(incident(2, "normal", Severity::Page))
+            .opened(incident(3, "normal", Severity::Ticket))
+            .opened(incident(4, "high", Severity::Ticket))
+            .opened(incident(5, "critical", Severity::Page));
         let expected = [(5, Severity::Page), (4, Severity::Ticket), (2, Severity::Page), (1, Severity::Ticket)];
         assert_eq!(told(&world), expected);
     }

@@ -7,7 +7,10 @@ mod announce;
 pub mod brownout;
 pub mod goals;
 pub mod precision;
+mod profile_suspect;
+mod restart_wedged;
 pub mod sampling_budget;
+mod shed_load;
 mod target_tracking;
 
 #[cfg(test)]
@@ -16,5 +19,11 @@ mod testing;
 use homeostat_core::Policy;
 
 /// Every coded policy, in the order in which they propose.
-pub const CATALOGUE: &[&dyn Policy] =
-    &[&target_tracking::TARGET_TRACKING, &sampling_budget::SAMPLING_BUDGET, &announce::ANNOUNCE];
+pub const CATALOGUE: &[&dyn Policy] = &[
+    &target_tracking::TARGET_TRACKING,
+    &restart_wedged::RESTART_WEDGED,
+    &shed_load::SHED_LOAD,
+    &sampling_budget::SAMPLING_BUDGET,
+    &profile_suspect::PROFILE_SUSPECT,
+    &announce::ANNOUNCE,
+];

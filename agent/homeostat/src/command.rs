@@ -78,6 +78,9 @@ pub(crate) enum CommandError {
     /// Recorded arrivals cannot be used.
     #[error(transparent)]
     Trace(homeostat_sim::swim::TraceError),
+    /// A log shows too little to make a scenario of.
+    #[error(transparent)]
+    Record(homeostat_sim::record::RecordError),
     /// Recorded spans cannot be used.
     #[error("{}", path.display())]
     Spans {
@@ -112,7 +115,10 @@ impl CommandError {
                 ExitCode::from(64)
             }
             CommandError::Scenario(ScenarioError::Unknown { .. }) => ExitCode::from(2),
-            CommandError::Scenario(_) | CommandError::Spans { .. } | CommandError::Trace(_) => ExitCode::from(64),
+            CommandError::Scenario(_)
+            | CommandError::Spans { .. }
+            | CommandError::Trace(_)
+            | CommandError::Record(_) => ExitCode::from(64),
             _ => ExitCode::from(1),
         }
     }
@@ -150,6 +156,7 @@ fn dispatch(command: Command, out: &mut dyn Write) -> Result<Answer, CommandErro
         Command::Journal(args) => journal::journal(args, out),
         Command::Hold(args) => steer::hold(args, out),
         Command::Resume(args) => steer::resume(args, out),
+        Command::Arm(args) => steer::arm(args, out),
         Command::Approve(args) => steer::approve(args, out),
         Command::Reject(args) => steer::reject(args, out),
         Command::Replay(args) => replay::replay(args, out),

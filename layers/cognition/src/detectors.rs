@@ -6,6 +6,7 @@ mod burn_rate;
 mod pressure;
 mod saturation;
 mod slack;
+mod wedged;
 
 use crate::Detector;
 
@@ -19,6 +20,7 @@ pub const CATALOGUE: &[&dyn Detector] = &[
     &burn_rate::JOURNEY_AVAILABILITY_BURN,
     &burn_rate::JOURNEY_LATENCY_BURN,
     &saturation::SATURATION,
+    &wedged::WEDGED,
     &pressure::PRESSURE,
     &slack::SLACK,
 ];

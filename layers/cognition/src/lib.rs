@@ -8,6 +8,7 @@ mod detectors;
 pub mod goals;
 mod hypotheses;
 mod incidents;
+mod storm;
 
 use homeostat_core::{Assessment, Settings, Snapshot};
 
@@ -23,5 +24,6 @@ pub fn assess(snapshot: &Snapshot, last: &Assessment, settings: &Settings) -> As
         detector.detect(&view, &mut findings);
     }
     let findings = findings.settle(&view);
-    Assessment { goals: goals.clone(), ..incidents::assess(&view, findings) }
+    let storm = storm::storm(&view, &findings);
+    Assessment { goals: goals.clone(), storm, ..incidents::assess(&view, findings) }
 }

@@ -123,6 +123,7 @@ pub(crate) struct RawSettings {
     pub(crate) permissions: BTreeMap<String, RawPermissions>,
     pub(crate) autonomy: RawAutonomy,
     pub(crate) goals: RawGoals,
+    pub(crate) guards: RawGuards,
 }
 
 /// What the business wants.
@@ -164,6 +165,16 @@ pub(crate) struct RawJourney {
 pub(crate) struct RawLatency {
     pub(crate) threshold_ms: u64,
     pub(crate) ratio_bp: u32,
+}
+
+/// Guards that are narrower or wider than usual.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct RawGuards {
+    pub(crate) blast_targets_max: Option<u32>,
+    pub(crate) blast_window_s: Option<u64>,
+    pub(crate) scaling_per_minute_max: Option<u32>,
+    pub(crate) allow_zero: bool,
 }
 
 /// The promises of one service; `default` as a name means all others.

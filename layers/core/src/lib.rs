@@ -24,7 +24,7 @@ pub mod actions;
 mod actuation;
 mod caution;
 mod choice;
-mod forecast;
+mod counterfactual;
 mod history;
 mod knob;
 mod knowledge;
@@ -46,7 +46,7 @@ pub use choice::{
     ChoiceKnowledge, ChoiceOption, ChoiceRecord, FEATURES, Features, Learner, LinearSums, PendingChoice, Question,
     SumsFlaw, Watch,
 };
-pub use forecast::{Expected, Forecast, Load};
+pub use counterfactual::{Counterfactual, Expected, Load};
 pub use goal::{
     Confidence, DayCounts, DerivedObjective, Entry, GoalPrecision, GoalSettings, GoalsAssessment, Importance, Journey,
     JourneyState, LatencyPromise, PathPart, Spent, Standing,

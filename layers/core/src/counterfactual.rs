@@ -24,12 +24,12 @@ const NOISE: BasisPoints = BasisPoints(500);
 
 /// What a measure would be if nothing were done, as it was seen when the action was decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Forecast {
+pub struct Counterfactual {
     /// When it was made.
     pub at: Timestamp,
     /// The measure then.
     pub level: u64,
-    /// By how much it changes by itself in one [`Forecast::STEP`], under the same load.
+    /// By how much it changes by itself in one [`Counterfactual::STEP`], under the same load.
     pub drift: i64,
     /// How far a change over one step is from that drift, in 95 of 100 cases.
     pub spread: u64,
@@ -86,13 +86,13 @@ pub struct Expected {
     pub high: u64,
 }
 
-impl Forecast {
+impl Counterfactual {
     /// The time over which drift and spread are told: as long as an action usually takes to show.
     pub const STEP: Millis = Millis::from_secs(20);
 
     /// Where nothing of the past is known: no trend, and a tenth of doubt.
-    pub fn without_past(at: Timestamp, level: u64, load: Option<Load>) -> Forecast {
-        Forecast { at, level, drift: 0, spread: BasisPoints(1000).of(level), load, load_spread: 0 }
+    pub fn without_past(at: Timestamp, level: u64, load: Option<Load>) -> Counterfactual {
+        Counterfactual { at, level, drift: 0, spread: BasisPoints(1000).of(level), load, load_spread: 0 }
     }
 
     /// Between which values `measure` would lie at `now`, when the load has become `load`.
@@ -170,12 +170,12 @@ mod tests {
         Measure::BadRatio { service: "cart".into(), kind: ObjectiveKind::Latency }
     }
 
-    fn forecast(level: u64, drift: i64, load: u64) -> Forecast {
+    fn forecast(level: u64, drift: i64, load: u64) -> Counterfactual {
         let load = Some(Load::steady(load));
-        Forecast { at: Timestamp(0), level, drift, spread: 500, load, load_spread: 0 }
+        Counterfactual { at: Timestamp(0), level, drift, spread: 500, load, load_spread: 0 }
     }
 
-    fn check(forecast: Forecast, measure: &Measure, (second, load): (u64, u64), (low, high): (u64, u64)) {
+    fn check(forecast: Counterfactual, measure: &Measure, (second, load): (u64, u64), (low, high): (u64, u64)) {
         let found = forecast.expected(measure, Timestamp(second * 1000), Some(Load::steady(load)));
         assert_eq!(found, Expected { low, high }, "{measure} after {second} s at {load}");
     }

@@ -6,6 +6,8 @@
 mod announce;
 pub mod brownout;
 mod precision;
+mod predictive_scaling;
+mod scaling;
 mod sampling_budget;
 mod target_tracking;
 
@@ -16,4 +18,4 @@ use homeostat_core::Policy;
 
 /// Every coded policy, in the order in which they propose.
 pub const CATALOGUE: &[&dyn Policy] =
-    &[&target_tracking::TARGET_TRACKING, &sampling_budget::SAMPLING_BUDGET, &announce::ANNOUNCE];
+    &[&predictive_scaling::PREDICTIVE_SCALING, &target_tracking::TARGET_TRACKING, &sampling_budget::SAMPLING_BUDGET, &announce::ANNOUNCE];

@@ -3,8 +3,8 @@
 //! Answers what a policy sees in its tests, built reading by reading. Only for tests.
 
 use homeostat_core::{
-    Assessment, Finding, InForce, Indicator, Knowledge, Ledger, Millis, Policy, PolicyView, Proposal, Reading,
-    Replicas, ServiceScaling, Settings, Signal, Snapshot, Target, Timestamp, WindowCounts,
+    Assessment, Awaited, Finding, FindingState, Forecast, InForce, IncidentKind, Indicator, Knowledge, Label, Ledger, Millis, Policy, PolicyView, Proposal, Reading,
+    Replicas, ServiceScaling, Settings, Severity, Signal, Snapshot, Starts, Target, Timestamp, WindowCounts,
 };
 
 #[derive(Default)]
@@ -12,6 +12,7 @@ pub(crate) struct World {
     snapshot: Snapshot,
     assessment: Assessment,
     settings: Settings,
+    knowledge: Knowledge,
 }
 
 impl World {
@@ -48,12 +49,36 @@ impl World {
         self
     }
 
+    pub(crate) fn forecast(mut self, forecast: Forecast) -> World {
+        self.assessment.forecasts.push(forecast);
+        self
+    }
+
+    pub(crate) fn awaiting(mut self, service: &str, awaited: Awaited) -> World {
+        self.knowledge.starts.insert(service.into(), Starts { awaited: Some(awaited), ..Starts::default() });
+        self
+    }
+
+    /// A service that has used all it has for a long time.
+    pub(crate) fn pressed(self, service: &str) -> World {
+        let world = self.gauge(service, Indicator::Utilization, 10_000);
+        world.finding(Finding {
+            detector: Label::new("test"),
+            service: service.into(),
+            kind: IncidentKind::Pressure,
+            severity: Severity::Ticket,
+            since: Timestamp(0),
+            state: FindingState::Pending,
+            evidence: Vec::new(),
+        })
+    }
+
     pub(crate) fn proposals(&self, policy: &dyn Policy) -> Vec<Proposal> {
         let mut proposals = Vec::new();
         let view = PolicyView {
             snapshot: &self.snapshot,
             assessment: &self.assessment,
-            knowledge: &Knowledge::default(),
+            knowledge: &self.knowledge,
             settings: &self.settings,
             in_force: &InForce::default(),
             trials: &[],

@@ -37,6 +37,7 @@ pub(crate) struct Body {
     pub(crate) settings: Settings,
     settings_generation: Generation,
     perception: Perception,
+    forecaster: cognition::Forecaster,
     assessment: Arc<Assessment>,
     pub(crate) execution: Execution,
     pub(crate) knowledge: Knowledge,
@@ -67,6 +68,7 @@ impl Body {
             settings: Settings::default(),
             settings_generation: Generation::default(),
             perception: Perception::default(),
+            forecaster: cognition::Forecaster::default(),
             assessment: Arc::default(),
             execution: Execution::default(),
             knowledge: Knowledge::default(),
@@ -162,7 +164,9 @@ impl Body {
     }
 
     pub(crate) fn assess(&mut self, snapshot: &Snapshot) -> Arc<Assessment> {
-        self.assessment = Arc::new(cognition::assess(snapshot, &self.assessment, &self.settings));
+        let forecasts = self.forecaster.forecast(snapshot, &self.knowledge.starts, &self.settings);
+        let assessment = cognition::assess(snapshot, &self.assessment, &self.settings);
+        self.assessment = Arc::new(Assessment { forecasts, ..assessment });
         self.assessment.clone()
     }
 
@@ -256,7 +260,7 @@ impl Body {
     }
 
     pub(crate) fn checkpoint(&self, scope: CheckpointScope) -> Checkpoint {
-        let Knowledge { generation, efficacy, choices, .. } = &self.knowledge;
+        let Knowledge { generation, efficacy, choices, starts, .. } = &self.knowledge;
         let (generation, efficacy, choices) = (*generation, efficacy.clone(), choices.clone());
         let bulk = || Bulk { counts: self.perception.counts(), baselines: self.knowledge.baselines.clone() };
         Checkpoint {
@@ -266,7 +270,13 @@ impl Body {
             assessment: (*self.assessment).clone(),
             trials: self.execution.trials().to_vec(),
             ledger: self.execution.ledger().clone(),
-            knowledge: Knowledge { generation, efficacy, baselines: Default::default(), choices },
+            knowledge: Knowledge {
+                generation,
+                efficacy,
+                baselines: Default::default(),
+                choices,
+                starts: starts.clone(),
+            },
             in_force: self.execution.in_force().clone(),
             bulk: (scope == CheckpointScope::StateAndBulk).then(|| Box::new(bulk())),
             settings: self.settings.clone(),

@@ -3,6 +3,7 @@
 //! Answers what can be typed, and teaches it. Does not do any of it; that is `command`. The texts live on the types, so
 //! `--help`, the man pages and the completions cannot disagree.
 
+pub(crate) mod compare;
 pub(crate) mod swim;
 
 use std::path::PathBuf;
@@ -337,6 +338,9 @@ Examples:
         #[arg(long)]
         json: bool,
     },
+    /// Compare the agent with others who manage the same replicas under the same arrivals.
+    #[command(after_help = compare::EXAMPLES)]
+    Compare(Box<compare::CompareArgs>),
     /// List the shipped scenarios.
     List {
         /// Print JSON.

@@ -77,6 +77,14 @@ pub(crate) enum CommandError {
     /// Recorded arrivals cannot be used.
     #[error(transparent)]
     Trace(homeostat_sim::swim::TraceError),
+    /// A workload cannot be read.
+    #[error("{}", path.display())]
+    Recording {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: homeostat_sim::RecordedError,
+    },
     /// Recorded spans cannot be used.
     #[error("{}", path.display())]
     Spans {
@@ -111,7 +119,10 @@ impl CommandError {
                 ExitCode::from(64)
             }
             CommandError::Scenario(ScenarioError::Unknown { .. }) => ExitCode::from(2),
-            CommandError::Scenario(_) | CommandError::Spans { .. } | CommandError::Trace(_) => ExitCode::from(64),
+            CommandError::Scenario(_)
+            | CommandError::Recording { .. }
+            | CommandError::Spans { .. }
+            | CommandError::Trace(_) => ExitCode::from(64),
             _ => ExitCode::from(1),
         }
     }

@@ -5,6 +5,7 @@
 
 mod detector;
 mod detectors;
+mod forecasts;
 mod hypotheses;
 mod incidents;
 
@@ -12,6 +13,7 @@ use homeostat_core::{Assessment, Settings, Snapshot};
 
 pub use crate::detector::{Detector, Findings, View};
 pub use crate::detectors::CATALOGUE;
+pub use crate::forecasts::Forecaster;
 
 /// Assesses `snapshot`, continuing from the `last` assessment.
 pub fn assess(snapshot: &Snapshot, last: &Assessment, settings: &Settings) -> Assessment {

@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BasisPoints, IncidentId, Label, ServiceName, Timestamp, Unit};
+use crate::{BasisPoints, Forecast, IncidentId, Label, ServiceName, Timestamp, Unit};
 
 /// What kind of trouble.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -154,12 +154,20 @@ pub struct Assessment {
     pub closed: Vec<IncidentId>,
     /// The id the next incident will get.
     pub next_incident: IncidentId,
+    /// The demand that scalable services will meet, in name order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub forecasts: Vec<Forecast>,
 }
 
 impl Assessment {
     /// The open incident `id`.
     pub fn incident(&self, id: IncidentId) -> Option<&Incident> {
         self.incidents.iter().find(|incident| incident.id == id)
+    }
+
+    /// The forecast for `service`, if there is one that can be trusted.
+    pub fn trusted_forecast(&self, service: &ServiceName) -> Option<&Forecast> {
+        self.forecasts.iter().find(|forecast| forecast.service == *service && forecast.trusted)
     }
 
     /// Whether `service` is the suspect of an open incident.

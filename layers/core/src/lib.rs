@@ -4,6 +4,7 @@
 //! does nothing by itself: no I/O, no clock, no policy. It is one crate rather than one per layer because the layers may
 //! not see each other, and the nouns they hand on are exactly what they share.
 
+mod forecast;
 mod ids;
 mod pairs;
 mod seed;
@@ -12,6 +13,7 @@ mod units;
 mod per_signal;
 mod signal;
 mod snapshot;
+mod starts;
 mod target;
 mod window;
 
@@ -37,6 +39,7 @@ pub use choice::{
     ChoiceKnowledge, ChoiceOption, ChoiceRecord, FEATURES, Features, Learner, LinearSums, PendingChoice, Question,
     SumsFlaw, Watch,
 };
+pub use forecast::Forecast;
 pub use ids::{ActionId, Generation, IncidentId, Label, OperationName, ServiceName, TickNumber};
 pub use knowledge::{Baseline, Efficacy, EfficacyKey, Knowledge};
 pub use objective::{ObjectiveKind, ServiceObjectives};
@@ -47,11 +50,12 @@ pub use record::{Regime, TickRecord, TrialChange};
 pub use sampling::{InForce, SamplingPlan, ServiceSampling};
 pub use seed::{Seed, Stream};
 pub use settings::{
-    Autonomy, AutonomySettings, GuardSettings, LearningSettings, ObjectiveSettings, PerceptionSettings, RateBudget,
+    Autonomy, AutonomySettings, GuardSettings, LearningSettings, ObjectiveSettings, PerceptionSettings, PredictiveSettings, RateBudget,
     SamplingSettings, ScalingSettings, ServiceScaling, Settings,
 };
 pub use signal::{Direction, Indicator, IndicatorKind, MissingReason, Observation, Reading, Signal, Unit};
 pub use snapshot::{Edge, Served, Snapshot};
+pub use starts::{Awaited, Starts};
 pub use target::Target;
 pub use trial::{Ledger, LedgerEntry, Outcome, Report, ReportKind, Trial, TrialStage, TrialState, Verdict};
 pub use units::{BasisPoints, Micros, Millis, Replicas, SamplingProbability, Timestamp};

@@ -3,6 +3,7 @@
 //! Answers whether the loop keeps its promises in a simulated world. Holds nothing of the simulation; it chooses what runs,
 //! shows how far it is, and writes down what was found.
 
+mod compare;
 mod swim;
 
 use std::io::{self, Write};
@@ -30,6 +31,7 @@ pub(super) fn simulate(command: SimCommand, out: &mut dyn Write) -> Result<Answe
             }
             Ok(if swarm.failed == 0 { Answer::Yes } else { Answer::No })
         }
+        SimCommand::Compare(args) => compare::run(&args, out),
         SimCommand::List { json } => list(json, out),
     }
 }

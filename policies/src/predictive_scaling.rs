@@ -47,7 +47,8 @@ struct Sizing<'a> {
 
 impl Sizing<'_> {
     fn grow(&self, view: &PolicyView<'_>) -> Option<Proposal> {
-        let needed = self.forecast.needed_ahead.max(self.forecast.needed_now);
+        // A queue that forms now is no noise.
+        let needed = self.forecast.needed_steadily.max(self.forecast.needed_now);
         let highest = view.settings.guards.replica_factor_max.of(self.wanted).max(self.wanted + 1);
         let to = needed.min(highest).min(self.envelope.max.0.into());
         if to <= self.wanted {
@@ -105,6 +106,7 @@ mod tests {
             trusted: true,
             needed_now: now,
             needed_ahead: ahead,
+            needed_steadily: ahead,
             needed_lately: lately,
         }
     }

@@ -8,6 +8,7 @@
 mod arrivals;
 mod burst;
 mod constant;
+mod course;
 mod diurnal;
 mod ramp;
 mod recorded;
@@ -24,7 +25,9 @@ use crate::queue::SimTime;
 use crate::scenario::Problems;
 use crate::workloads::arrivals::Arrivals;
 
+pub(crate) use course::Course;
 pub use recorded::RecordedError;
+pub(crate) use recorded::{Source, read as read_recording};
 
 /// How the rate of a workload goes up and down.
 pub(crate) trait Shape {
@@ -71,6 +74,7 @@ catalogue! {
     Diurnal => diurnal::Diurnal;
     Burst => burst::Burst;
     Replay => replay::Replay;
+    Course => course::Course;
 }
 
 impl AnyShape {

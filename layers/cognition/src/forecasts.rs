@@ -24,11 +24,14 @@ use crate::forecasts::staffing::Staffing;
 /// The farthest that is looked ahead. What takes longer to start is forecast as if it took this long.
 const AHEAD_MAX: Millis = Millis::from_secs(600);
 
-/// Forecasts that must have come due before they are trusted: five minutes of them.
-const SETTLED_MIN: u32 = 60;
+/// Forecasts that must have come due before they are trusted: four minutes of them.
+const SETTLED_MIN: u32 = 48;
 
 /// A bound that is exceeded this much more often than wanted is not trusted, in basis points.
 const UNCOVERED_MAX: u32 = 1500;
+
+/// What is needed at so many steps in a row is no mere noise: a quarter of a minute of the minute and more that is looked ahead.
+const STEADY: usize = 3;
 
 /// Steps for which needs are remembered: ten minutes.
 const NEEDS_MAX: usize = 120;
@@ -117,6 +120,7 @@ impl Track {
             trusted,
             needed_now,
             needed_ahead,
+            needed_steadily: self.needs.iter().rev().take(STEADY).copied().min().unwrap_or(0),
             needed_lately: self.needs.iter().rev().take(waited.max(1)).copied().max().unwrap_or(0),
         });
         self.last.clone()

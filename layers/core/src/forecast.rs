@@ -33,6 +33,8 @@ pub struct Forecast {
     pub needed_now: u64,
     /// Replicas that `upper` will need.
     pub needed_ahead: u64,
+    /// The least that was needed at any of the last few steps, now included: what is no mere noise.
+    pub needed_steadily: u64,
     /// The most that was needed at any moment of the waiting time before a reduction, now included.
     pub needed_lately: u64,
 }

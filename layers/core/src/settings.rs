@@ -178,7 +178,7 @@ impl Default for PredictiveSettings {
     fn default() -> Self {
         PredictiveSettings {
             enabled: true,
-            coverage: BasisPoints(9500),
+            coverage: BasisPoints(9000),
             start_delay: Millis::from_secs(60),
             reduce_after: Millis::from_secs(30),
         }

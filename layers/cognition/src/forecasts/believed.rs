@@ -17,6 +17,13 @@ const DIFFERENCES_MAX: usize = 720;
 /// Forecasts that wait for their time: ten minutes of them, and room for one that is put off.
 const PENDING_MAX: usize = 128;
 
+/// Steps of demand that there must be before anything is expected: what is expected of less, at a start above all, is wrong in ways
+/// that never come again.
+const PAST_MIN: u64 = 12;
+
+/// After so many steps in a row that exceeded what was believed, no way is believed more than another, and the highest bound counts.
+const EXCEEDED_MAX: u32 = 3;
+
 /// Losses and coverage fade by this share at each step: half is gone after half an hour.
 const FADE: u64 = 519;
 
@@ -46,11 +53,15 @@ struct Pending {
 #[derive(Debug, Default)]
 pub(super) struct Believed {
     step: u64,
+    /// Steps at which demand was seen without a break.
+    unbroken: u64,
     past: Past,
     pending: VecDeque<Pending>,
     differences: [VecDeque<i64>; WAYS],
     losses: [u64; WAYS],
     settled: u32,
+    /// Steps in a row that exceeded what was believed.
+    exceeded: u32,
     /// Bounds not exceeded, and all, faded; in steps times [`FADE`].
     held: (u64, u64),
 }
@@ -59,21 +70,28 @@ impl Believed {
     /// A step at which demand was not seen: what was expected for it is never compared.
     pub(super) fn pass(&mut self) {
         self.step += 1;
+        self.unbroken = 0;
         while self.pending.pop_front_if(|pending| pending.due <= self.step).is_some() {}
     }
 
     /// Takes in the demand of one step and looks `steps` ahead.
     pub(super) fn step(&mut self, demand: u64, steps: usize, coverage: BasisPoints) -> Belief {
         self.step += 1;
+        self.unbroken += 1;
         while let Some(pending) = self.pending.pop_front_if(|pending| pending.due <= self.step) {
             self.settle(&pending, demand, coverage);
         }
         self.past.push(demand);
         let expected = self.past.expect(steps);
         let roots = expected.map(root);
-        let uppers = std::array::from_fn(|way| self.upper(way, roots[way], coverage));
-        let believed = (0..WAYS).min_by_key(|way| self.losses[*way]).unwrap_or(0);
-        if self.pending.len() < PENDING_MAX {
+        let place = place(self.settled, steps, coverage);
+        let uppers: [u64; WAYS] = std::array::from_fn(|way| self.upper(way, roots[way], place));
+        let believed = match self.exceeded {
+            EXCEEDED_MAX.. => (0..WAYS).max_by_key(|way| uppers[*way]),
+            _ => (0..WAYS).min_by_key(|way| self.losses[*way]),
+        };
+        let believed = believed.unwrap_or(0);
+        if PAST_MIN <= self.unbroken && self.pending.len() < PENDING_MAX {
             self.pending.push_back(Pending { due: self.step + steps as u64, roots, uppers, believed });
         }
         Belief {
@@ -96,15 +114,16 @@ impl Believed {
             self.losses[way] = self.losses[way] - self.losses[way] / FADE + pinball(demand, pending.uppers[way], coverage);
         }
         let is_held = demand <= pending.uppers[pending.believed];
+        self.exceeded = if is_held { 0 } else { self.exceeded + 1 };
         let (held, all) = self.held;
         self.held = (held - held / FADE + if is_held { FADE } else { 0 }, all - all / FADE + FADE);
         self.settled = self.settled.saturating_add(1);
     }
 
-    /// The bound of `way`, which expects a demand with this root.
-    fn upper(&self, way: usize, root: u64, coverage: BasisPoints) -> u64 {
+    /// The bound of `way`, which expects a demand with this root: widened by the difference at this place among all.
+    fn upper(&self, way: usize, root: u64, place: BasisPoints) -> u64 {
         let mut differences: Vec<i64> = self.differences[way].iter().copied().collect();
-        let place = (coverage.of(differences.len() as u64) as usize).min(differences.len().saturating_sub(1));
+        let place = (place.of(differences.len() as u64) as usize).min(differences.len().saturating_sub(1));
         let widened = match differences.is_empty() {
             true => 0,
             false => *differences.select_nth_unstable(place).1,
@@ -112,6 +131,15 @@ impl Believed {
         let upper = root.saturating_add_signed(widened);
         (u128::from(upper) * u128::from(upper) / u128::from(ROOT_OF)) as u64
     }
+}
+
+/// Where among the differences the bound is taken. Of n that are independent it is at (n + 1) · coverage / n, so that few are not
+/// trusted as if they were many. Forecasts that overlap are not independent; as many are as fit into the time one after the
+/// other, and no more than are kept.
+fn place(settled: u32, steps: usize, coverage: BasisPoints) -> BasisPoints {
+    let independent = u64::from(settled).min(DIFFERENCES_MAX as u64) / steps.max(1) as u64;
+    let place = (independent + 1) * u64::from(coverage.0) / independent.max(1);
+    BasisPoints(place.min(10_000) as u32)
 }
 
 /// What a bound costs: too low weighs as much more than too high as it is to be exceeded more seldom.
@@ -128,7 +156,7 @@ fn root(demand: u64) -> u64 {
 mod tests {
     use super::*;
 
-    const COVERAGE: BasisPoints = BasisPoints(9500);
+    const COVERAGE: BasisPoints = BasisPoints(9000);
 
     /// Plays `demand` for so many steps; gives how often the believed bound held once there were a hundred, and the last belief.
     fn played(steps: u64, demand: impl Fn(u64) -> u64) -> (f64, Belief) {
@@ -156,13 +184,13 @@ mod tests {
     }
 
     /// Scenario: noise around a level, a ramp that goes on, and bursts of a minute every eight.
-    /// Guarantees: the bound holds in 93 to 97 of 100 steps of noise, and at least so often elsewhere as it is widened for.
+    /// Guarantees: wanted for 90 of 100, the bound holds in 88 to 96 steps of noise and in more than 85 of everything else.
     #[test]
     fn a_bound_holds_as_often_as_wanted() {
         let (share, belief) = played(3000, |step| 5000 + noise(step, 2000));
-        assert!((0.93..=0.97).contains(&share), "{share}");
+        assert!((0.88..=0.96).contains(&share), "{share}");
         assert!((6400..7400).contains(&belief.upper), "{}", belief.upper);
-        assert!(0.93 <= played(600, |step| 2000 + 10 * step).0);
+        assert!(0.85 <= played(600, |step| 2000 + 10 * step).0);
         assert!(0.85 <= played(3000, |step| if step % 96 < 12 { 9000 } else { 2000 }).0);
     }
 
@@ -176,6 +204,14 @@ mod tests {
         let (_, belief) = played(3000, |step| 5000 + noise(step, 3000));
         assert!(belief.method.as_str().starts_with("mean of"), "{:?}", belief.method);
         assert_ne!(belief.method, Label::new("mean of 15 s"));
+    }
+
+    /// Scenario: forecasts of fourteen steps, of which 0, 100, 140, 280 and 5000 have come due; wanted is nine tenths.
+    /// Guarantees: with fewer than nine independent ones the widest counts; with many it is nine tenths and a little.
+    #[test]
+    fn few_differences_are_not_trusted_as_many() {
+        let place = |settled| place(settled, 14, COVERAGE).0;
+        assert_eq!([0, 100, 140, 280, 5000].map(place), [9000, 10_000, 9900, 9450, 9176]);
     }
 
     /// Scenario: a day of steps.

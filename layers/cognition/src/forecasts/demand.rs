@@ -24,8 +24,9 @@ const RATE_OVER: Millis = Millis::from_secs(10);
 /// When nothing is to spare, at most so many times what is busy is believed to arrive.
 const BEYOND_MAX: u64 = 2;
 
-/// Steps over which demand is averaged at most: half a minute.
-const SMOOTHED_MAX: u64 = 6;
+/// Steps over which demand is averaged: ten seconds at least, because what comes and goes within them is what staffing is for, and
+/// half a minute at most.
+const SMOOTHED: std::ops::RangeInclusive<u64> = 2..=6;
 
 /// Latencies remembered: one a second over [`RATE_OVER`], and room.
 const LATENCIES_MAX: usize = 20;
@@ -70,7 +71,7 @@ impl Demand {
             self.steps.clear();
             return None;
         };
-        let smoothed = (promised.0 / 1000 / STEP.0).clamp(1, SMOOTHED_MAX) as usize;
+        let smoothed = (promised.0 / 1000 / STEP.0).clamp(*SMOOTHED.start(), *SMOOTHED.end()) as usize;
         self.steps.push_back(mean);
         while smoothed < self.steps.len() {
             self.steps.pop_front();

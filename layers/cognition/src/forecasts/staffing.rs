@@ -46,7 +46,9 @@ impl Staffing {
 
     /// The replicas that `demand`, in thousandths of a busy one, takes so that `promise` is kept.
     pub(super) fn replicas(&self, demand: u64, promise: ServiceObjectives) -> u64 {
-        let workers = self.under_way.checked_div(self.busy.max(1)).unwrap_or(1).clamp(1, WORKERS_MAX);
+        // To the nearest: medians are a little below means.
+        let workers = (self.under_way + self.busy / 2) / self.busy.max(1);
+        let workers = workers.clamp(1, WORKERS_MAX);
         let together = demand.saturating_mul(workers);
         let least = together.div_ceil(1000).max(1);
         if TOGETHER_MAX < least {

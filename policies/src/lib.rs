@@ -7,8 +7,8 @@ mod announce;
 pub mod brownout;
 mod precision;
 mod predictive_scaling;
-mod scaling;
 mod sampling_budget;
+mod scaling;
 mod target_tracking;
 
 #[cfg(test)]
@@ -17,5 +17,9 @@ mod testing;
 use homeostat_core::Policy;
 
 /// Every coded policy, in the order in which they propose.
-pub const CATALOGUE: &[&dyn Policy] =
-    &[&predictive_scaling::PREDICTIVE_SCALING, &target_tracking::TARGET_TRACKING, &sampling_budget::SAMPLING_BUDGET, &announce::ANNOUNCE];
+pub const CATALOGUE: &[&dyn Policy] = &[
+    &predictive_scaling::PREDICTIVE_SCALING,
+    &target_tracking::TARGET_TRACKING,
+    &sampling_budget::SAMPLING_BUDGET,
+    &announce::ANNOUNCE,
+];

@@ -67,8 +67,7 @@ impl Sizing<'_> {
         }
         let service = &self.forecast.service;
         let measure = Measure::Reading(Signal::new(Target::Service(service.clone()), Indicator::Utilization));
-        let action =
-            actions::scale_in(service, replicas(self.wanted), replicas(to), measure, u64::from(USED_MAX.0));
+        let action = actions::scale_in(service, replicas(self.wanted), replicas(to), measure, u64::from(USED_MAX.0));
         Some(self.proposal(action, None, to))
     }
 

@@ -3,8 +3,9 @@
 //! Answers what a policy sees in its tests, built reading by reading. Only for tests.
 
 use homeostat_core::{
-    Assessment, Awaited, Finding, FindingState, Forecast, InForce, IncidentKind, Indicator, Knowledge, Label, Ledger, Millis, Policy, PolicyView, Proposal, Reading,
-    Replicas, ServiceScaling, Settings, Severity, Signal, Snapshot, Starts, Target, Timestamp, WindowCounts,
+    Assessment, Awaited, Finding, FindingState, Forecast, InForce, IncidentKind, Indicator, Knowledge, Label, Ledger,
+    Millis, Policy, PolicyView, Proposal, Reading, Replicas, ServiceScaling, Settings, Severity, Signal, Snapshot,
+    Starts, Target, Timestamp, WindowCounts,
 };
 
 #[derive(Default)]

@@ -85,7 +85,8 @@ impl FromStr for Contender {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Contender, String> {
-        let unknown = || format!("nobody is called {text}; there are agent, hpa, hpa:60, threshold, static, peak, oracle");
+        let unknown =
+            || format!("nobody is called {text}; there are agent, hpa, hpa:60, threshold, static, peak, oracle");
         if let Some(target) = text.strip_prefix("hpa:") {
             let target = target.parse().ok().filter(|target| (5..=100).contains(target));
             return target.map(Contender::Hpa).ok_or_else(|| "expected hpa: and a percentage of 5 to 100".to_owned());

@@ -19,6 +19,7 @@ mod window;
 
 mod assessment;
 mod objective;
+mod permissions;
 
 pub mod actions;
 mod actuation;
@@ -33,28 +34,29 @@ mod record;
 mod settings;
 mod wall;
 
-pub use actuation::{Actuation, Urgency};
+pub use actuation::{Actuation, Parameter, ProfileKind, Urgency};
 pub use assessment::{Assessment, Evidence, Finding, FindingState, Hypothesis, Incident, IncidentKind, Severity};
 pub use choice::{
     ChoiceKnowledge, ChoiceOption, ChoiceRecord, FEATURES, Features, Learner, LinearSums, PendingChoice, Question,
     SumsFlaw, Watch,
 };
 pub use forecast::Forecast;
-pub use ids::{ActionId, Generation, IncidentId, Label, OperationName, ServiceName, TickNumber};
+pub use ids::{ActionId, Generation, IncidentId, InstanceId, Label, OperationName, ServiceName, TickNumber};
 pub use knowledge::{Baseline, Efficacy, EfficacyKey, Knowledge};
 pub use objective::{ObjectiveKind, ServiceObjectives};
 pub use per_signal::{PerIndicator, PerSignal};
+pub use permissions::{Permissions, Range, RestartPermission, ServicePermissions};
 pub use plan::{ActionRequest, Alternative, Plan, Withheld, WithholdReason};
 pub use policy::{PROPOSALS_MAX, Policy, PolicyView, Proposal};
 pub use record::{Regime, TickRecord, TrialChange};
 pub use sampling::{InForce, SamplingPlan, ServiceSampling};
 pub use seed::{Seed, Stream};
 pub use settings::{
-    Autonomy, AutonomySettings, GuardSettings, LearningSettings, ObjectiveSettings, PerceptionSettings, PredictiveSettings, RateBudget,
-    SamplingSettings, ScalingSettings, ServiceScaling, Settings,
+    Autonomy, AutonomySettings, GuardSettings, LearningSettings, ObjectiveSettings, PerceptionSettings,
+    PredictiveSettings, RateBudget, SamplingSettings, ScalingSettings, ServiceScaling, Settings,
 };
 pub use signal::{Direction, Indicator, IndicatorKind, MissingReason, Observation, Reading, Signal, Unit};
-pub use snapshot::{Edge, Served, Snapshot};
+pub use snapshot::{Edge, Progress, Served, Snapshot};
 pub use starts::{Awaited, Starts};
 pub use target::Target;
 pub use trial::{Ledger, LedgerEntry, Outcome, Report, ReportKind, Trial, TrialStage, TrialState, Verdict};

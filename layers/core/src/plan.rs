@@ -8,7 +8,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::actions::Action;
-use crate::{ActionId, BasisPoints, ChoiceRecord, IncidentId, IncidentKind, Label, Proposal, Regime, Timestamp};
+use crate::{
+    ActionId, BasisPoints, ChoiceRecord, IncidentId, IncidentKind, Label, Proposal, Regime, ServiceName, Timestamp,
+};
 
 /// One fully determined action.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,6 +112,13 @@ pub enum WithholdReason {
     },
     /// Nobody allowed this target to be changed.
     NotAllowed,
+    /// It could be taken back, but nobody has said how.
+    NoWayBack,
+    /// Nothing else of the service is seen to carry on meanwhile.
+    LastHealthy {
+        /// Which service.
+        service: ServiceName,
+    },
     /// Another proposal for the same target was chosen.
     NotChosen {
         /// The policy whose proposal was.
@@ -133,6 +142,10 @@ impl fmt::Display for WithholdReason {
             }
             WithholdReason::OutsideEnvelope { asked, floor, ceiling } => {
                 write!(f, "{asked} is outside the envelope of {floor} to {ceiling}")
+            }
+            WithholdReason::NoWayBack => f.write_str("there is no way back"),
+            WithholdReason::LastHealthy { service } => {
+                write!(f, "no other instance of {service} is seen to make progress")
             }
             WithholdReason::NotAllowed => f.write_str("the manifest does not let the agent change this target"),
             WithholdReason::NotChosen { over } => write!(f, "the proposal of {over} was chosen"),

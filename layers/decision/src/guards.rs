@@ -10,6 +10,7 @@ mod fail_static;
 mod kill_switch;
 mod open_trial;
 mod rate_budget;
+mod undo_first;
 
 #[cfg(test)]
 mod testing;
@@ -20,6 +21,7 @@ use crate::Guard;
 pub const CATALOGUE: &[&dyn Guard] = &[
     &envelope::ENVELOPE,
     &bounded_step::BOUNDED_STEP,
+    &undo_first::UNDO_FIRST,
     &open_trial::OPEN_TRIAL,
     &cooldown::COOLDOWN,
     &rate_budget::RATE_BUDGET,

@@ -38,7 +38,8 @@ pub(crate) fn settle(knowledge: &mut Knowledge, plan: &Plan, outcomes: &[Outcome
         let Actuation::SetReplicas { service, replicas } = &request.action.actuation else { continue };
         let ready = snapshot.service_value(service, Indicator::ReplicasReady).unwrap_or(0);
         let awaited = Awaited { since: plan.at, replicas: replicas.0.into() };
-        knowledge.starts.entry(service.clone()).or_default().awaited = Some(awaited).filter(|_| ready < awaited.replicas);
+        knowledge.starts.entry(service.clone()).or_default().awaited =
+            Some(awaited).filter(|_| ready < awaited.replicas);
     }
 }
 

@@ -34,7 +34,10 @@ pub fn html(report: &CompareReport, command: &str) -> String {
     for stage in &report.stages {
         draw_stage(&mut page, stage);
     }
-    put(&mut page, format_args!("<footer>Repeat this: <code>{}</code></footer></main></body></html>\n", escape(command)));
+    put(
+        &mut page,
+        format_args!("<footer>Repeat this: <code>{}</code></footer></main></body></html>\n", escape(command)),
+    );
     page
 }
 
@@ -98,7 +101,8 @@ fn replicas(stage: &StageReport) -> Panel {
 
 fn bad_share(stage: &StageReport) -> Panel {
     let share = |window: &[crate::compare::Moment]| {
-        let of = |count: fn(&crate::compare::Moment) -> u32| window.iter().map(|one| f64::from(count(one))).sum::<f64>();
+        let of =
+            |count: fn(&crate::compare::Moment) -> u32| window.iter().map(|one| f64::from(count(one))).sum::<f64>();
         of(|one| one.bad) * 100.0 / of(|one| one.requests).max(1.0)
     };
     Panel {

@@ -88,7 +88,8 @@ mod tests {
     /// Guarantees: each is told apart by itself; counts become straight lines, and a gap is bridged by one.
     #[test]
     fn recordings_are_told_apart() {
-        let Recorded::Requests { instants, .. } = read("a", "T,x,y\n2023-01-01 00:00:01.5,1,2\n2023-01-01 00:00:01,1,2\n")
+        let Recorded::Requests { instants, .. } =
+            read("a", "T,x,y\n2023-01-01 00:00:01.5,1,2\n2023-01-01 00:00:01,1,2\n")
         else {
             panic!("requests")
         };

@@ -79,7 +79,8 @@ pub(crate) struct CompareArgs {
 fn parse_synthetic(text: &str) -> Result<(Family, Seed), String> {
     let (name, seed) = text.split_once(':').unwrap_or((text, "1"));
     let known = || Family::ALL.map(|(name, _)| name).join(", ");
-    let family = Family::named(name).ok_or_else(|| format!("there is no family called {name}; there are {}", known()))?;
+    let family =
+        Family::named(name).ok_or_else(|| format!("there is no family called {name}; there are {}", known()))?;
     let seed = seed.parse().map_err(|_| format!("expected a seed after {name}:, found {seed}"))?;
     Ok((family, Seed(seed)))
 }

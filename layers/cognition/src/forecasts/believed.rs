@@ -111,7 +111,8 @@ impl Believed {
                 differences.pop_front();
             }
             differences.push_back(came as i64 - pending.roots[way] as i64);
-            self.losses[way] = self.losses[way] - self.losses[way] / FADE + pinball(demand, pending.uppers[way], coverage);
+            self.losses[way] =
+                self.losses[way] - self.losses[way] / FADE + pinball(demand, pending.uppers[way], coverage);
         }
         let is_held = demand <= pending.uppers[pending.believed];
         self.exceeded = if is_held { 0 } else { self.exceeded + 1 };
@@ -129,7 +130,8 @@ impl Believed {
             false => *differences.select_nth_unstable(place).1,
         };
         let upper = root.saturating_add_signed(widened);
-        (u128::from(upper) * u128::from(upper) / u128::from(ROOT_OF)) as u64
+        // Upwards, so that what stays as it is is not exceeded by a rounding.
+        (u128::from(upper) * u128::from(upper)).div_ceil(u128::from(ROOT_OF)) as u64
     }
 }
 

@@ -120,6 +120,6 @@ mod tests {
         (0..1000).for_each(|_| staffing.learn(2000, 40_000, 200_000));
         assert_eq!(staffing.work_of(20_000), Some(1000));
         assert_eq!((staffing.replicas(1000, promise), staffing.replicas(20_000, promise)), (2, 21));
-        assert_eq!(Staffing::default().replicas(2500, promise), 7);
+        assert_eq!(Staffing::default().replicas(2500, promise), 8);
     }
 }

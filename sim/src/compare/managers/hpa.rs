@@ -160,8 +160,12 @@ mod tests {
 
     /// A service with `ready` of `wanted` replicas, used to `used_bp`.
     fn readings(ready: u32, wanted: u32, used_bp: u64) -> Readings {
-        let service =
-            ServiceReadings { replicas: ready, replicas_wanted: wanted, utilization_bp: Some(used_bp), ..Default::default() };
+        let service = ServiceReadings {
+            replicas: ready,
+            replicas_wanted: wanted,
+            utilization_bp: Some(used_bp),
+            ..Default::default()
+        };
         Readings { services: vec![service], ..Readings::default() }
     }
 

@@ -107,7 +107,10 @@ fn lost(report: &CompareReport, first: Contender, others: &[Contender]) -> Vec<S
 fn write_report(out: &mut dyn Write, report: &CompareReport, page: Option<&PathBuf>) -> io::Result<()> {
     let (first, seeds) = report.seeds;
     let Prices { bad, replica } = report.prices;
-    writeln!(out, "utility in % of the oracle's, at a penalty of {bad} and a price of {replica}; {seeds} seeds from {first}")?;
+    writeln!(
+        out,
+        "utility in % of the oracle's, at a penalty of {bad} and a price of {replica}; {seeds} seeds from {first}"
+    )?;
     for stage in &report.stages {
         write_stage(out, stage)?;
     }

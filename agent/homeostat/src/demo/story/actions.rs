@@ -191,6 +191,7 @@ pub(crate) fn proposed(actuation: &Actuation) -> String {
             format!("keep {} of {service}'s ordinary traces", sampling.tail)
         }
         Actuation::Notify { incident, text, .. } => format!("tell people about {incident}: {text}"),
+        Actuation::SetParameter { .. } | Actuation::Restart { .. } | Actuation::Profile { .. } => actuation.to_string(),
     }
 }
 

@@ -17,6 +17,7 @@ mod digest;
 mod series;
 
 pub mod compare;
+pub mod record;
 pub mod report;
 pub mod scenario;
 pub mod swarm;

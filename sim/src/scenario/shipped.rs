@@ -23,6 +23,19 @@ shipped! {
     "blind_sensors",
     "crash_in_trial",
     "kill_switch",
+    "retry_storm",
+    "cache_cold_start",
+    "pool_exhaustion",
+    "noisy_neighbour",
+    "cold_start_scale_out",
+    "replica_loss",
+    "late_sensor",
+    "frozen_sensor",
+    "wrong_sensor",
+    "contradictory_sensor",
+    "failing_actuator",
+    "lying_actuator",
+    "partial_actuator",
 }
 
 /// The shipped scenario called `name`.

@@ -320,9 +320,9 @@ impl Driver {
 
 /// What of the knowledge is shown: not the baselines, of which there are as many as signals, and nobody asks for them.
 fn shown(knowledge: &Knowledge) -> Knowledge {
-    let Knowledge { generation, efficacy, baselines: _, choices } = knowledge;
-    let (efficacy, choices) = (efficacy.clone(), choices.clone());
-    Knowledge { generation: *generation, efficacy, choices, ..Knowledge::default() }
+    let Knowledge { generation, efficacy, baselines: _, choices, starts } = knowledge;
+    let (efficacy, choices, starts) = (efficacy.clone(), choices.clone(), starts.clone());
+    Knowledge { generation: *generation, efficacy, choices, starts, ..Knowledge::default() }
 }
 
 /// How many ticks fell out between two that did not.

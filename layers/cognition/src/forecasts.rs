@@ -30,7 +30,7 @@ const SETTLED_MIN: u32 = 48;
 /// A bound that is exceeded this much more often than wanted is not trusted, in basis points.
 const UNCOVERED_MAX: u32 = 1500;
 
-/// What is needed at so many steps in a row is no mere noise: a quarter of a minute of the minute and more that is looked ahead.
+/// What is needed at so many steps in a row is no mere noise: a quarter of a minute, of more than one that is looked ahead.
 const STEADY: usize = 3;
 
 /// Steps for which needs are remembered: ten minutes.

@@ -1,4 +1,4 @@
-//! What a comparison guarantees.
+//! What a comparison guarantees. These are whole runs, short enough for an ordinary test.
 
 use super::*;
 

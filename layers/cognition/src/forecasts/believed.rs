@@ -17,11 +17,11 @@ const DIFFERENCES_MAX: usize = 720;
 /// Forecasts that wait for their time: ten minutes of them, and room for one that is put off.
 const PENDING_MAX: usize = 128;
 
-/// Steps of demand that there must be before anything is expected: what is expected of less, at a start above all, is wrong in ways
-/// that never come again.
+/// Steps of demand that there must be before anything is expected: what is expected of less, at a start above all, is wrong in
+/// ways that never come again.
 const PAST_MIN: u64 = 12;
 
-/// After so many steps in a row that exceeded what was believed, no way is believed more than another, and the highest bound counts.
+/// After so many steps in a row that exceeded what was believed, no way is believed more than another: the highest bound counts.
 const EXCEEDED_MAX: u32 = 3;
 
 /// Losses and coverage fade by this share at each step: half is gone after half an hour.
@@ -135,8 +135,8 @@ impl Believed {
     }
 }
 
-/// Where among the differences the bound is taken. Of n that are independent it is at (n + 1) · coverage / n, so that few are not
-/// trusted as if they were many. Forecasts that overlap are not independent; as many are as fit into the time one after the
+/// Where among the differences the bound is taken. Of n that are independent it is at (n + 1) · coverage / n, so that few are
+/// not trusted as if they were many. Forecasts that overlap are not independent; as many are as fit into the time one after the
 /// other, and no more than are kept.
 fn place(settled: u32, steps: usize, coverage: BasisPoints) -> BasisPoints {
     let independent = u64::from(settled).min(DIFFERENCES_MAX as u64) / steps.max(1) as u64;

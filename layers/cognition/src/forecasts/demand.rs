@@ -24,8 +24,8 @@ const RATE_OVER: Millis = Millis::from_secs(10);
 /// When nothing is to spare, at most so many times what is busy is believed to arrive.
 const BEYOND_MAX: u64 = 2;
 
-/// Steps over which demand is averaged: ten seconds at least, because what comes and goes within them is what staffing is for, and
-/// half a minute at most.
+/// Steps over which demand is averaged: ten seconds at least, because what comes and goes within them is what staffing is for,
+/// and half a minute at most.
 const SMOOTHED: std::ops::RangeInclusive<u64> = 2..=6;
 
 /// Latencies remembered: one a second over [`RATE_OVER`], and room.

@@ -62,8 +62,8 @@ impl Staffing {
     }
 }
 
-/// The fewest workers with which at most `late_max` of all wait longer than `patience` times their work, for a demand of `busy`.
-/// Ends at [`TOGETHER_MAX`] workers beyond the least.
+/// The fewest workers with which at most `late_max` of all wait longer than `patience` times their work, for a demand of
+/// `busy`. Ends at [`TOGETHER_MAX`] workers beyond the least.
 fn enough(busy: f64, least: u64, patience: f64, late_max: f64) -> u64 {
     // Erlang's B by its recursion: B(0) = 1, B(c) = a B(c−1) / (c + a B(c−1)).
     let mut blocked = 1.0;

@@ -1,4 +1,4 @@
-//! What forecasts guarantee as a whole.
+//! What forecasts guarantee as a whole. Each part has tests of its own beside it.
 
 use homeostat_core::{Indicator, PerSignal, Reading, Replicas, ServiceScaling, Signal, Target};
 
@@ -31,7 +31,7 @@ fn forecasts(forecaster: &mut Forecaster, seconds: std::ops::Range<u64>, busy: i
 }
 
 /// Scenario: a steady load of four busy replicas for ten minutes.
-/// Guarantees: it is not trusted before there is a past to judge it by; then it says four, and staffs it with a little to spare.
+/// Guarantees: it is not trusted before there is a past to judge it by; then it says four, and staffs it with some to spare.
 #[test]
 fn a_forecast_is_trusted_once_it_has_held() {
     let all = forecasts(&mut Forecaster::default(), 1..600, |_| 4000);

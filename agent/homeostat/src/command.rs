@@ -85,6 +85,9 @@ pub(crate) enum CommandError {
         /// What is wrong with it.
         source: homeostat_sim::RecordedError,
     },
+    /// A log shows too little to make a scenario of.
+    #[error(transparent)]
+    Record(homeostat_sim::record::RecordError),
     /// Recorded spans cannot be used.
     #[error("{}", path.display())]
     Spans {
@@ -122,7 +125,8 @@ impl CommandError {
             CommandError::Scenario(_)
             | CommandError::Recording { .. }
             | CommandError::Spans { .. }
-            | CommandError::Trace(_) => ExitCode::from(64),
+            | CommandError::Trace(_)
+            | CommandError::Record(_) => ExitCode::from(64),
             _ => ExitCode::from(1),
         }
     }

@@ -21,7 +21,7 @@ const PENDING_MAX: usize = 128;
 /// ways that never come again.
 const PAST_MIN: u64 = 12;
 
-/// After so many steps in a row that exceeded what was believed, no way is believed more than another: the highest bound counts.
+/// After so many steps in a row that exceeded what was believed, all ways are believed alike: the highest bound counts.
 const EXCEEDED_MAX: u32 = 3;
 
 /// Losses and coverage fade by this share at each step: half is gone after half an hour.

@@ -7,8 +7,11 @@ mod announce;
 pub mod brownout;
 mod precision;
 mod predictive_scaling;
+mod profile_suspect;
+mod restart_wedged;
 mod sampling_budget;
 mod scaling;
+mod shed_load;
 mod target_tracking;
 
 #[cfg(test)]
@@ -20,6 +23,9 @@ use homeostat_core::Policy;
 pub const CATALOGUE: &[&dyn Policy] = &[
     &predictive_scaling::PREDICTIVE_SCALING,
     &target_tracking::TARGET_TRACKING,
+    &restart_wedged::RESTART_WEDGED,
+    &shed_load::SHED_LOAD,
     &sampling_budget::SAMPLING_BUDGET,
+    &profile_suspect::PROFILE_SUSPECT,
     &announce::ANNOUNCE,
 ];

@@ -8,6 +8,7 @@ mod detectors;
 mod forecasts;
 mod hypotheses;
 mod incidents;
+mod storm;
 
 use homeostat_core::{Assessment, Settings, Snapshot};
 
@@ -23,5 +24,6 @@ pub fn assess(snapshot: &Snapshot, last: &Assessment, settings: &Settings) -> As
         detector.detect(&view, &mut findings);
     }
     let findings = findings.settle(&view);
-    incidents::assess(&view, findings)
+    let storm = storm::storm(&view, &findings);
+    Assessment { storm, ..incidents::assess(&view, findings) }
 }

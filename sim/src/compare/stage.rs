@@ -6,7 +6,7 @@
 //! two to twenty are needed. Requests that were recorded one by one keep their instants and get work of that size; counts
 //! get a rate of that size and work of 200 ms.
 
-use homeostat_core::Micros;
+use homeostat_core::{BasisPoints, Micros};
 
 use crate::compare::recording::Recorded;
 use crate::plants::ServiceTime;
@@ -151,6 +151,10 @@ fn stage(name: &str, about: &str, work_s: f64, rates: &[f64], course: Course) ->
     scenario.workloads[0].shape = AnyShape::Course(course);
     scenario.workloads[0].ends = SimTime::from_secs(rates.len() as u64);
     let micros = |seconds: f64| Micros((seconds * 1e6).round() as u64);
+    scenario.settings.scaling.predictive.enabled = true;
+    // A knob may be turned back after its cooldown, and all but one replica may go within one window.
+    scenario.settings.guards.dwell_factor = BasisPoints::ONE;
+    scenario.settings.guards.blast_radius.replicas_max = BasisPoints::ONE;
     let service = &mut scenario.plant.services[0];
     // A coefficient of variation of 0.42: σ = 0.4, of which 99 of 100 are within 2.54 times the median.
     let median = work_s / 1.0833;

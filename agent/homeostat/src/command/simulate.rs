@@ -3,6 +3,7 @@
 //! Answers whether the loop keeps its promises in a simulated world. Holds nothing of the simulation; it chooses what runs,
 //! shows how far it is, and writes down what was found.
 
+mod attack;
 mod compare;
 mod record;
 mod swim;
@@ -36,6 +37,9 @@ pub(super) fn simulate(command: SimCommand, out: &mut dyn Write) -> Result<Answe
         }
         SimCommand::Compare(args) => compare::run(&args, out),
         SimCommand::Record(args) => record::record(&args, out),
+        SimCommand::Attack { guard, seeds, seed, json } => {
+            attack::run(&attack::Wanted { guard, seeds, first: Seed(seed) }, json, out)
+        }
         SimCommand::List { json } => list(json, out),
     }
 }

@@ -19,6 +19,7 @@ fn seen(second: u64, busy: u64, ready: u64) -> Snapshot {
 
 fn settings() -> Settings {
     let mut settings = Settings::default();
+    settings.scaling.predictive.enabled = true;
     settings.scaling.services.insert("cart".into(), ServiceScaling { min: Replicas(1), max: Replicas(40) });
     settings
 }

@@ -69,6 +69,7 @@ mod tests {
             action: scale_out(&service, Replicas(2), Replicas(to), measure),
             why: String::new(),
             baseline: None,
+            forecast: None,
             propensity: BasisPoints::ONE,
             alternatives: Vec::new(),
             passed: Vec::new(),
@@ -107,6 +108,7 @@ mod tests {
             verdict: Verdict::Failed,
             before: None,
             after: None,
+            expected: None,
             complaint: None,
         };
         settle(&mut knowledge, &Plan::default(), &[failed], &seen(1101, 2));

@@ -19,10 +19,10 @@ use crate::series::Series;
 use crate::world::Keep;
 
 /// How long a world runs.
-const DURATION_S: u64 = 21_600;
+const DURATION_S: u64 = 5400;
 
 /// The time between two looks.
-const LOOK_S: u64 = 3600;
+const LOOK_S: u64 = 600;
 
 /// Services of either kind in a world.
 const OF_A_KIND: u64 = 3;
@@ -125,7 +125,7 @@ fn world(seed: u64) -> Scenario {
         );
         let [one, two] = [0; 2].map(|_| 500 + draws.next_u32() % 400);
         workloads += &format!(
-            "  - {{ service: waits{number}, shape: {{ diurnal: {{ low: 3, high: 24, period_s: {one} }} }} }}
+            "  - {{ service: waits{number}, shape: {{ diurnal: {{ low: 3, high: 28, period_s: {one} }} }} }}
   - {{ service: helped{number}, shape: {{ diurnal: {{ low: 4, high: 34, period_s: {two} }} }} }}\n"
         );
         envelopes += &format!(

@@ -29,7 +29,7 @@ Examples:
   homeostat bench learner --seeds 50
   homeostat bench learner --seeds 10 --json learner.json
 
-Both run on the same seeds for six hours. Some services wait for a database that is at its limit, so that adding to
+Both run on the same seeds for an hour and a half. Some services wait for a database that is at its limit, so that adding to
 them is waste; others are helped by it. Exit code 1 if the learner ends behind the rule.";
 
 /// Arguments of `bench verdicts` and `bench learner`.

@@ -174,7 +174,7 @@ mod tests {
     }
 
     /// Scenario: four Pods at a target of 80 %: used to 84, 100, and 40 %.
-    /// Guarantees: nothing within the tolerance; ceil(4 · 1.25) at the first sync after; a reduction to 2 once the last 4 is 300 s old.
+    /// Guarantees: nothing within the tolerance; ceil(4 · 1.25) at the first sync after; a reduction once the last 4 is 300 s old.
     #[test]
     fn the_hpa_follows_its_formula() {
         let mut hpa = Hpa::new(0, 8000);

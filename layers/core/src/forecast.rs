@@ -1,6 +1,6 @@
 //! Forecasts.
 //!
-//! Answers what demand a service will meet when replicas that are asked for at once begin to serve, how sure that is, and how many
+//! Answers what demand a service will meet when replicas that are asked for at once serve, how sure that is, and how many
 //! replicas it takes. Does not propose anything. Demand is in thousandths of a replica that is never idle, so that a rate, a
 //! kind of work and a number of workers need not be known to compare it.
 

@@ -1,6 +1,6 @@
 //! Replicas follow the forecast.
 //!
-//! Answers how many replicas a service will need when what is asked for now begins to serve: enough for the bound of the
+//! Answers how many replicas a service will need when what is asked for at once begins to serve: enough for the bound of the
 //! forecast, staffed by Erlang's C so that few requests wait longer than is promised. Both are the assessment's; this policy
 //! weighs them against what serves and what is on its way. It is silent where the forecast is not trusted, and target tracking
 //! is silent where it is. What is on its way counts as if it served: otherwise a start would be asked for again and again

@@ -1,6 +1,6 @@
 //! Forecasts of demand.
 //!
-//! Answers what demand each scalable service will meet when replicas that are asked for now begin to serve, with an upper
+//! Answers what demand each scalable service will meet when replicas that are asked for at once begin to serve, with an upper
 //! bound that holds as often as is wanted, and how many replicas it takes. Several simple ways forecast side by side, every
 //! five seconds; each bound is widened by how wrong its way was lately (split conformal prediction: Papadopoulos and others
 //! 2002), and the way whose bound would have cost least so far is believed (the pinball loss of Koenker and Bassett 1978). No

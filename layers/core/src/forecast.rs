@@ -1,6 +1,6 @@
 //! Forecasts.
 //!
-//! Answers what demand a service will meet when replicas that are asked for now begin to serve, how sure that is, and how many
+//! Answers what demand a service will meet when replicas that are asked for at once serve, how sure that is, and how many
 //! replicas it takes. Does not propose anything. Demand is in thousandths of a replica that is never idle, so that a rate, a
 //! kind of work and a number of workers need not be known to compare it.
 
@@ -13,7 +13,7 @@ use crate::{BasisPoints, Label, Millis, ServiceName};
 pub struct Forecast {
     /// Of which service.
     pub service: ServiceName,
-    /// How far ahead: until replicas that are asked for now serve, and the next decision could be made.
+    /// How far ahead: until replicas that are asked for at once serve, and the next decision could be made.
     pub ahead: Millis,
     /// Demand now, in thousandths of a busy replica, averaged over the time that requests may take.
     pub demand: u64,

@@ -174,7 +174,7 @@ mod tests {
     }
 
     /// Scenario: four Pods at a target of 80 %: used to 84, 100, and 40 %.
-    /// Guarantees: nothing within the tolerance; ceil(4 · 1.25) at the first sync after; a reduction to 2 after 300 s.
+    /// Guarantees: nothing within the tolerance; ceil(4 · 1.25) at the first sync after; a reduction once the last 4 is 300 s old.
     #[test]
     fn the_hpa_follows_its_formula() {
         let mut hpa = Hpa::new(0, 8000);
@@ -182,7 +182,7 @@ mod tests {
         assert_eq!(orders(&mut hpa, 61, 76, &readings(4, 4, 10_000)), [(75, 5)]);
         let mut hpa = Hpa::new(0, 8000);
         orders(&mut hpa, 1, 31, &readings(4, 4, 8000));
-        assert_eq!(orders(&mut hpa, 31, 400, &readings(4, 4, 4000)).first(), Some(&(330, 2)));
+        assert_eq!(orders(&mut hpa, 31, 400, &readings(4, 4, 4000)).first(), Some(&(345, 2)));
     }
 
     /// Scenario: five of ten Pods are starting while the others are full; then 10 of 40.

@@ -176,7 +176,7 @@ pub fn latency_shares(journey: &Journey, state: &JourneyState, snapshot: &Snapsh
 mod tests {
     use std::collections::BTreeSet;
 
-    use homeostat_core::{BasisPoints, LatencyPromise, Millis, PathPart, Reading, Signal, Spent, Standing};
+    use homeostat_core::{BasisPoints, JourneyStanding, LatencyPromise, Millis, PathPart, Reading, Signal, Spent};
 
     use super::*;
 
@@ -261,7 +261,7 @@ mod tests {
         let snapshot = Snapshot { signals: [read("web", 400_000), read("pay", 100_000)].into(), ..Snapshot::default() };
         let part = |service: &str| PathPart { service: service.into(), visits_centi: 100, budget_ppm: 1 };
         let path = ["web", "pay", "mail"].map(part).into();
-        let (importance, standing) = (Importance::Normal, Standing::Unknown);
+        let (importance, standing) = (Importance::Normal, JourneyStanding::Unknown);
         let state =
             JourneyState { importance, entries: Vec::new(), path, is_cut: false, standing, spent: Spent::default() };
         let shares = latency_shares(&journey("buy", Importance::Normal, 9990), &state, &snapshot);

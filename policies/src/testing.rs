@@ -5,10 +5,10 @@
 use homeostat_core::actions::Action;
 use homeostat_core::{
     ActionId, Assessment, Awaited, Baseline, BasisPoints, DerivedObjective, Finding, FindingState, Forecast,
-    Hypothesis, InForce, Incident, IncidentId, IncidentKind, Indicator, Journey, JourneyState, Knowledge, Label,
-    Ledger, LedgerEntry, Millis, PathPart, Policy, PolicyView, Proposal, Reading, Replicas, ServiceName,
-    ServicePermissions, ServiceScaling, Settings, Severity, Signal, Snapshot, Spent, Standing, Starts, Storm, Target,
-    Timestamp, WindowCounts,
+    Hypothesis, InForce, Incident, IncidentId, IncidentKind, Indicator, Journey, JourneyStanding, JourneyState,
+    Knowledge, Label, Ledger, LedgerEntry, Millis, PathPart, Policy, PolicyView, Proposal, Reading, Replicas,
+    ServiceName, ServicePermissions, ServiceScaling, Settings, Severity, Signal, Snapshot, Spent, Starts, Storm,
+    Target, Timestamp, WindowCounts,
 };
 
 /// A finding that makes an incident an active one.
@@ -160,7 +160,7 @@ impl World {
             entries: journey.entries.clone(),
             path,
             is_cut: false,
-            standing: Standing::Met,
+            standing: JourneyStanding::Met,
             spent: Spent::default(),
         };
         self.assessment.goals.journeys.insert(name.into(), state);

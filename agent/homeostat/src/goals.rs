@@ -9,8 +9,8 @@ use std::io::{self, Write};
 
 use homeostat_control::RULES;
 use homeostat_core::{
-    BasisPoints, DerivedObjective, GoalPrecision, GoalsAssessment, InForce, Journey, JourneyName, JourneyState, Micros,
-    Millis, ObjectiveKind, PathPart, ServiceName, Settings, Severity, Snapshot, Standing, Unit,
+    BasisPoints, DerivedObjective, GoalPrecision, GoalsAssessment, InForce, Journey, JourneyName, JourneyStanding,
+    JourneyState, Micros, Millis, ObjectiveKind, PathPart, ServiceName, Settings, Severity, Snapshot, Unit,
 };
 use homeostat_policies::goals::{Consequence, Known, Traffic, consequences, latency_shares};
 use serde::{Deserialize, Serialize};
@@ -58,7 +58,7 @@ pub(crate) struct JourneyReport {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct GoalStanding {
     /// In a word.
-    pub(crate) standing: Standing,
+    pub(crate) standing: JourneyStanding,
     /// What is left of the error budget of failures, if any journey was seen.
     pub(crate) availability_left_bp: Option<BasisPoints>,
     /// What is left of that of slowness.

@@ -8,7 +8,7 @@ mod path;
 
 use homeostat_core::{
     Counts, DayCounts, DerivedObjective, Entry, GoalSettings, GoalsAssessment, Indicator, Journey, JourneyName,
-    JourneyState, ObjectiveKind, Snapshot, Spent, Standing, Target, Timestamp, Window, WindowCounts,
+    JourneyStanding, JourneyState, ObjectiveKind, Snapshot, Spent, Target, Timestamp, Window, WindowCounts,
 };
 
 use crate::detectors::is_burning;
@@ -124,17 +124,17 @@ fn add_up(mut spent: Spent, counts: Option<&WindowCounts>, journey: &Journey, at
     spent
 }
 
-fn standing(journey: &Journey, spent: &Spent, counts: Option<&WindowCounts>) -> Standing {
+fn standing(journey: &Journey, spent: &Spent, counts: Option<&WindowCounts>) -> JourneyStanding {
     let of = |kind| {
         let budget_ppm = journey.budget_ppm(kind)?;
         let left = spent.left(kind, budget_ppm).map(|left| left.0);
         let burns = counts.is_some_and(|counts| is_burning(counts, kind, budget_ppm, journey.window));
         Some(match left {
-            Some(0) => Standing::Broken,
-            _ if burns => Standing::AtRisk,
-            None => Standing::Unknown,
-            Some(left) if left < LEFT_MIN_BP => Standing::AtRisk,
-            Some(_) => Standing::Met,
+            Some(0) => JourneyStanding::Broken,
+            _ if burns => JourneyStanding::AtRisk,
+            None => JourneyStanding::Unknown,
+            Some(left) if left < LEFT_MIN_BP => JourneyStanding::AtRisk,
+            Some(_) => JourneyStanding::Met,
         })
     };
     of(ObjectiveKind::Availability).max(of(ObjectiveKind::Latency)).unwrap_or_default()
@@ -198,7 +198,7 @@ mod tests {
         }
         assert_eq!(
             (seen[7], seen[9], seen[14], seen[19]),
-            (Standing::Met, Standing::Broken, Standing::Broken, Standing::Met)
+            (JourneyStanding::Met, JourneyStanding::Broken, JourneyStanding::Broken, JourneyStanding::Met)
         );
         assert!(last.journeys["browse"].spent.days.len() <= 8);
     }
@@ -209,7 +209,7 @@ mod tests {
     fn what_was_not_seen_is_not_met() {
         let goals = goals(vec![("buy", journey("shop", Some("POST /buy"), 9990, Importance::Critical))]);
         let derived = derive(&snapshot(DAY_MS * 100, 0), &GoalsAssessment::default(), &goals);
-        assert_eq!(derived.journeys["buy"].standing, Standing::Unknown);
+        assert_eq!(derived.journeys["buy"].standing, JourneyStanding::Unknown);
         let shop = &derived.objectives["shop"];
         assert_eq!((shop.budget_ppm, shop.importance), (None, Importance::Critical));
     }

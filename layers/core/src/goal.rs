@@ -266,7 +266,7 @@ pub struct JourneyState {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_cut: bool,
     /// In words.
-    pub standing: Standing,
+    pub standing: JourneyStanding,
     /// What happened within its window, as far as this agent has seen it.
     pub spent: Spent,
 }
@@ -299,7 +299,7 @@ pub struct DerivedObjective {
 /// Whether a promise holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Standing {
+pub enum JourneyStanding {
     /// Nothing has been seen of it.
     #[default]
     Unknown,
@@ -311,13 +311,13 @@ pub enum Standing {
     Broken,
 }
 
-impl fmt::Display for Standing {
+impl fmt::Display for JourneyStanding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Standing::Unknown => "not seen yet",
-            Standing::Met => "met",
-            Standing::AtRisk => "at risk",
-            Standing::Broken => "broken",
+            JourneyStanding::Unknown => "not seen yet",
+            JourneyStanding::Met => "met",
+            JourneyStanding::AtRisk => "at risk",
+            JourneyStanding::Broken => "broken",
         })
     }
 }

@@ -52,7 +52,7 @@ pub use counterfactual::{Counterfactual, Expected, Load};
 pub use forecast::Forecast;
 pub use goal::{
     Confidence, DayCounts, DerivedObjective, Entry, GoalPrecision, GoalSettings, GoalsAssessment, Importance, Journey,
-    JourneyState, LatencyPromise, PathPart, Spent, Standing,
+    JourneyStanding, JourneyState, LatencyPromise, PathPart, Spent,
 };
 pub use history::History;
 pub use ids::{

@@ -22,7 +22,7 @@ impl Policy for Announce {
                 proposals.push(Proposal {
                     policy: Label::new(self.name()),
                     incident: Some(incident.id),
-                    action: actions::notify(suspect, incident.id, incident.severity, text.clone()),
+                    action: actions::notify(suspect, Some(incident.id), incident.severity, text.clone()),
                     why: text,
                 });
             }

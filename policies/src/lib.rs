@@ -1,11 +1,13 @@
-//! Coded policies: what is known and wrong in, proposals out.
+//! Policies: what is known and wrong in, proposals out.
 //!
 //! Answers what could be done. Policies see neither guards nor execution: they propose what would help, and whether it may
 //! be done now is somebody else's word. One file and one line each; order is the order in which ties break.
 
 mod announce;
 pub mod brownout;
+mod concern;
 mod precision;
+pub mod rules;
 mod sampling_budget;
 mod target_tracking;
 
@@ -14,6 +16,11 @@ mod testing;
 
 use homeostat_core::Policy;
 
-/// Every coded policy, in the order in which they propose.
-pub const CATALOGUE: &[&dyn Policy] =
-    &[&target_tracking::TARGET_TRACKING, &sampling_budget::SAMPLING_BUDGET, &announce::ANNOUNCE];
+/// Every policy, in the order in which they propose. Operator rules come first: where a rule and a coded policy want the same
+/// thing equally much, the person who wrote the rule is followed.
+pub const CATALOGUE: &[&dyn Policy] = &[
+    &rules::OPERATOR_RULES,
+    &target_tracking::TARGET_TRACKING,
+    &sampling_budget::SAMPLING_BUDGET,
+    &announce::ANNOUNCE,
+];

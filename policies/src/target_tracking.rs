@@ -8,9 +8,11 @@ use std::collections::BTreeMap;
 
 use homeostat_core::actions::{self, Measure};
 use homeostat_core::{
-    BasisPoints, Finding, IncidentId, IncidentKind, Indicator, Label, Millis, ObjectiveKind, Policy, PolicyView,
-    Proposal, Replicas, ServiceName, ServiceScaling, Signal, Target, Window,
+    BasisPoints, Finding, IncidentId, IncidentKind, Indicator, Label, Millis, Policy, PolicyView, Proposal, Replicas,
+    ServiceName, ServiceScaling, Signal, Target,
 };
+
+use crate::concern;
 
 pub(crate) const TARGET_TRACKING: TargetTracking = TargetTracking;
 
@@ -19,9 +21,6 @@ const GROW_AFTER: Millis = Millis::from_secs(5);
 
 /// Utilisation after a reduction may exceed the tolerated band by this much before the reduction counts as harmful.
 const REDUCTION_MARGIN: BasisPoints = BasisPoints(1000);
-
-/// From this share of bad requests on, relief is measured in what users feel rather than in utilisation.
-const FELT_FROM: BasisPoints = BasisPoints(500);
 
 pub(crate) struct TargetTracking;
 
@@ -75,9 +74,10 @@ impl Load<'_> {
         if wanted <= self.replicas {
             return None;
         }
-        let action = actions::scale_out(self.service, self.from(), replicas(wanted), self.relief(view));
+        let action =
+            actions::scale_out(self.service, self.from(), replicas(wanted), concern::relief(self.service, view));
         let why = self.why(wanted, scaling.utilization_target);
-        Some(self.proposal(action, self.incident(view), why))
+        Some(self.proposal(action, concern::incident(self.service, view), why))
     }
 
     fn shrink(&self, view: &PolicyView<'_>) -> Option<Proposal> {
@@ -109,23 +109,6 @@ impl Load<'_> {
     fn wanted(&self, used: u64, view: &PolicyView<'_>) -> u64 {
         let target = u64::from(view.settings.scaling.utilization_target.0).max(1);
         (self.replicas * used).div_ceil(target)
-    }
-
-    /// What is promised to fall: what users feel, if they feel it; else utilisation.
-    fn relief(&self, view: &PolicyView<'_>) -> Measure {
-        let counts = view.snapshot.counts.get(self.service).map(|counts| counts.over(Window::Now)).unwrap_or_default();
-        if FELT_FROM <= counts.bad_ratio(ObjectiveKind::Latency) {
-            return Measure::BadRatio { service: self.service.clone(), kind: ObjectiveKind::Latency };
-        }
-        Measure::Reading(Signal::new(Target::Service(self.service.clone()), Indicator::Utilization))
-    }
-
-    /// The incident this answers: one that suspects the service, else one that touches it.
-    fn incident(&self, view: &PolicyView<'_>) -> Option<IncidentId> {
-        let incidents = &view.assessment.incidents;
-        let suspects = incidents.iter().find(|incident| incident.suspect() == Some(self.service));
-        let touches = || incidents.iter().find(|incident| incident.services.contains(self.service));
-        suspects.or_else(touches).map(|incident| incident.id)
     }
 
     fn from(&self) -> Replicas {

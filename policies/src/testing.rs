@@ -4,7 +4,7 @@
 
 use homeostat_core::{
     Assessment, Finding, InForce, Indicator, Knowledge, Ledger, Millis, Policy, PolicyView, Proposal, Reading,
-    Replicas, ServiceScaling, Settings, Signal, Snapshot, Target, Timestamp, WindowCounts,
+    Replicas, ServiceScaling, Settings, Signal, Snapshot, Standing, Target, Timestamp, WindowCounts,
 };
 
 #[derive(Default)]
@@ -58,6 +58,7 @@ impl World {
             in_force: &InForce::default(),
             trials: &[],
             ledger: &Ledger::default(),
+            standing: &Standing::default(),
         };
         policy.propose(&view, &mut proposals);
         proposals

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use homeostat_cognition as cognition;
 use homeostat_core::{
     ActionId, Assessment, BasisPoints, Bulk, Checkpoint, Command, Event, Generation, Knowledge, Learner, Millis,
-    OperatorCommand, Plan, Policy, PolicyView, Regime, Report, Settings, Snapshot, TickNumber, TickRecord, Timestamp,
+    OperatorCommand, Plan, Policy, PolicyView, Regime, Report, Settings, Snapshot, Standing, TickNumber, TickRecord,
+    Timestamp,
 };
 use homeostat_decision as decision;
 use homeostat_execution::{Execution, Gate, Step};
@@ -49,6 +50,7 @@ pub(crate) struct Body {
     started: Option<Timestamp>,
     tick: TickNumber,
     next_action: ActionId,
+    standing: Standing,
 }
 
 /// What the first three rooms made of a tick.
@@ -79,6 +81,7 @@ impl Body {
             started: None,
             tick: TickNumber::default(),
             next_action: ActionId(1),
+            standing: Standing::default(),
         }
     }
 
@@ -142,6 +145,7 @@ impl Body {
         self.must_ask_world = true;
         self.tick = checkpoint.tick;
         self.next_action = checkpoint.next_action;
+        self.standing = checkpoint.standing;
         if self.held { Stimulus::Hold } else { Stimulus::Absorbed }
     }
 
@@ -183,11 +187,13 @@ impl Body {
             in_force: self.execution.in_force(),
             trials: self.execution.trials(),
             ledger: self.execution.ledger(),
+            standing: &self.standing,
         };
         let (policies, learner, next_action) = (self.policies, self.learner, self.next_action);
         let plan =
             decision::plan(decision::Inputs { view, policies, learner, regime, next_action, approved: &approved });
         self.next_action = ActionId(self.next_action.0 + plan.requests.len() as u64);
+        self.standing = plan.standing.clone();
         Arc::new(plan)
     }
 
@@ -271,6 +277,7 @@ impl Body {
             bulk: (scope == CheckpointScope::StateAndBulk).then(|| Box::new(bulk())),
             settings: self.settings.clone(),
             settings_generation: self.settings_generation,
+            standing: self.standing.clone(),
         }
     }
 }

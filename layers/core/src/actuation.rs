@@ -30,10 +30,10 @@ pub enum Actuation {
         /// How many.
         replicas: Replicas,
     },
-    /// Tell people about an incident.
+    /// Tell people something.
     Notify {
-        /// Which incident.
-        incident: IncidentId,
+        /// About which incident, if it is about one.
+        incident: Option<IncidentId>,
         /// How soon it should be read.
         urgency: Urgency,
         /// One sentence.
@@ -48,7 +48,8 @@ impl fmt::Display for Actuation {
                 write!(f, "sample {service}: head {}, tail {}", sampling.head, sampling.tail)
             }
             Actuation::SetReplicas { service, replicas } => write!(f, "run {service} with {replicas} replicas"),
-            Actuation::Notify { incident, text, .. } => write!(f, "notify about {incident}: {text}"),
+            Actuation::Notify { incident: Some(incident), text, .. } => write!(f, "notify about {incident}: {text}"),
+            Actuation::Notify { incident: None, text, .. } => write!(f, "notify: {text}"),
         }
     }
 }

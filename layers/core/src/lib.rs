@@ -21,10 +21,13 @@ mod objective;
 pub mod actions;
 mod actuation;
 mod choice;
+mod condition;
 mod knowledge;
 mod plan;
 mod policy;
+mod rule;
 mod sampling;
+mod standing;
 mod trial;
 
 mod record;
@@ -37,6 +40,7 @@ pub use choice::{
     ChoiceKnowledge, ChoiceOption, ChoiceRecord, FEATURES, Features, Learner, LinearSums, PendingChoice, Question,
     SumsFlaw, Watch,
 };
+pub use condition::{Arithmetic, Comparison, Condition, MILLIONTHS, Search, Step, Value, ValueType, Variable};
 pub use ids::{ActionId, Generation, IncidentId, Label, OperationName, ServiceName, TickNumber};
 pub use knowledge::{Baseline, Efficacy, EfficacyKey, Knowledge};
 pub use objective::{ObjectiveKind, ServiceObjectives};
@@ -44,6 +48,7 @@ pub use per_signal::{PerIndicator, PerSignal};
 pub use plan::{ActionRequest, Alternative, Plan, Withheld, WithholdReason};
 pub use policy::{PROPOSALS_MAX, Policy, PolicyView, Proposal};
 pub use record::{Regime, TickRecord, TrialChange};
+pub use rule::{Rule, RuleAction, RuleSettings, ScaleOut, Selector};
 pub use sampling::{InForce, SamplingPlan, ServiceSampling};
 pub use seed::{Seed, Stream};
 pub use settings::{
@@ -52,6 +57,7 @@ pub use settings::{
 };
 pub use signal::{Direction, Indicator, IndicatorKind, MissingReason, Observation, Reading, Signal, Unit};
 pub use snapshot::{Edge, Served, Snapshot};
+pub use standing::{RuleProblem, RuleStanding, Standing};
 pub use target::Target;
 pub use trial::{Ledger, LedgerEntry, Outcome, Report, ReportKind, Trial, TrialStage, TrialState, Verdict};
 pub use units::{BasisPoints, Micros, Millis, Replicas, SamplingProbability, Timestamp};

@@ -8,7 +8,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::actions::Action;
-use crate::{ActionId, BasisPoints, ChoiceRecord, IncidentId, IncidentKind, Label, Proposal, Regime, Timestamp};
+use crate::{
+    ActionId, BasisPoints, ChoiceRecord, IncidentId, IncidentKind, Label, Proposal, Regime, Standing, Timestamp,
+};
 
 /// One fully determined action.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,6 +112,15 @@ pub enum WithholdReason {
     },
     /// Nobody allowed this target to be changed.
     NotAllowed,
+    /// The rule is in dry run. Every other guard lets it pass: but for this, it might be done.
+    DryRun,
+    /// An operator rule holds the value where it is wanted.
+    HeldByRule {
+        /// Which rule.
+        rule: Label,
+        /// The value it holds to.
+        wanted: u64,
+    },
     /// Another proposal for the same target was chosen.
     NotChosen {
         /// The policy whose proposal was.
@@ -135,6 +146,8 @@ impl fmt::Display for WithholdReason {
                 write!(f, "{asked} is outside the envelope of {floor} to {ceiling}")
             }
             WithholdReason::NotAllowed => f.write_str("the manifest does not let the agent change this target"),
+            WithholdReason::DryRun => f.write_str("the rule is in dry run"),
+            WithholdReason::HeldByRule { rule, wanted } => write!(f, "{rule} holds the value at {wanted}"),
             WithholdReason::NotChosen { over } => write!(f, "the proposal of {over} was chosen"),
         }
     }
@@ -154,4 +167,7 @@ pub struct Plan {
     /// Choices that a learner was asked about, with the probabilities of all options.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub choices: Vec<ChoiceRecord>,
+    /// How the operator rules stand.
+    #[serde(default, skip_serializing_if = "Standing::is_empty")]
+    pub standing: Standing,
 }

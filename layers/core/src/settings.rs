@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::actions::ActionClass;
 use crate::{
-    BasisPoints, Micros, Millis, Replicas, SamplingProbability, Seed, ServiceName, ServiceObjectives, ServiceSampling,
+    BasisPoints, Micros, Millis, Replicas, RuleSettings, SamplingProbability, Seed, ServiceName, ServiceObjectives,
+    ServiceSampling,
 };
 
 /// Everything the loop is told by people.
@@ -30,6 +31,9 @@ pub struct Settings {
     /// Whether anything is tried out.
     #[serde(default)]
     pub learning: LearningSettings,
+    /// What operators want done under conditions of their own.
+    #[serde(default, skip_serializing_if = "RuleSettings::is_empty")]
+    pub rules: RuleSettings,
 }
 
 /// Whether anything is tried out.

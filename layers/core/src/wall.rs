@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ActionId, Actuation, Assessment, Baseline, CountsRing, Generation, InForce, Knowledge, Ledger, Observation,
-    PerSignal, Report, ServiceName, Settings, TickNumber, TickRecord, Trial,
+    PerSignal, Report, ServiceName, Settings, Standing, TickNumber, TickRecord, Trial,
 };
 
 /// What enters the loop.
@@ -109,6 +109,9 @@ pub struct Checkpoint {
     pub settings: Settings,
     /// How often the settings were replaced.
     pub settings_generation: Generation,
+    /// How the operator rules stood.
+    #[serde(default, skip_serializing_if = "Standing::is_empty")]
+    pub standing: Standing,
 }
 
 /// The large and slow part of a checkpoint.

@@ -13,7 +13,7 @@ mod past;
 
 use homeostat_core::{
     ActionId, ActionRequest, ChoiceRecord, Label, Learner, PROPOSALS_MAX, Plan, Policy, PolicyView, Proposal, Regime,
-    Withheld,
+    Standing, Withheld,
 };
 
 pub use crate::guard::{Candidate, Guard, GuardView, Refusal};
@@ -39,6 +39,23 @@ pub struct Inputs<'a> {
 
 /// Plans one tick.
 pub fn plan(inputs: Inputs<'_>) -> Plan {
+    let standing = standing(&inputs);
+    let inputs = Inputs { view: PolicyView { standing: &standing, ..inputs.view }, ..inputs };
+    let mut plan = planned(inputs);
+    plan.standing = standing;
+    plan
+}
+
+/// How the operator rules stand now, before anybody proposes.
+fn standing(inputs: &Inputs<'_>) -> Standing {
+    let mut standing = Standing::default();
+    for policy in inputs.policies {
+        policy.watch(&inputs.view, &mut standing);
+    }
+    standing
+}
+
+fn planned(inputs: Inputs<'_>) -> Plan {
     let Inputs { view, regime, .. } = inputs;
     let mut plan = Plan { at: view.snapshot.at, ..Plan::default() };
     let proposals = proposals(&inputs);
@@ -92,7 +109,7 @@ fn proposals(inputs: &Inputs<'_>) -> Vec<Proposal> {
 /// A request that has waited for a person meets a world that has moved on; every guard is asked again.
 fn recheck(inputs: &Inputs<'_>, past: &Past, plan: &mut Plan) {
     for request in inputs.approved {
-        let candidate = Candidate { action: &request.action, id: Some(request.id) };
+        let candidate = Candidate { policy: &request.policy, action: &request.action, id: Some(request.id) };
         let view = GuardView { view: inputs.view, past, regime: inputs.regime };
         match first_refusal(&candidate, &view) {
             None => plan.approved.push(request.id),
@@ -111,7 +128,7 @@ fn as_proposal(request: &ActionRequest) -> Proposal {
 }
 
 fn refusal(proposal: &Proposal, view: &GuardView<'_>) -> Option<(Label, Refusal)> {
-    first_refusal(&Candidate { action: &proposal.action, id: None }, view)
+    first_refusal(&Candidate { policy: &proposal.policy, action: &proposal.action, id: None }, view)
 }
 
 fn first_refusal(candidate: &Candidate<'_>, view: &GuardView<'_>) -> Option<(Label, Refusal)> {

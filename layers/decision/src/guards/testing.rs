@@ -5,9 +5,10 @@
 
 use homeostat_core::actions::{self, Action, Measure};
 use homeostat_core::{
-    ActionId, ActionRequest, Assessment, BasisPoints, InForce, Indicator, Knowledge, Label, Ledger, LedgerEntry,
-    PolicyView, Reading, Regime, Replicas, SamplingProbability, ServiceName, ServiceSampling, ServiceScaling, Settings,
-    Signal, Snapshot, Target, Timestamp, Trial, TrialState,
+    ActionId, ActionRequest, Assessment, BasisPoints, Condition, InForce, Indicator, Knowledge, Label, Ledger,
+    LedgerEntry, Millis, PolicyView, Reading, Regime, Replicas, Rule, RuleAction, RuleSettings, RuleStanding,
+    SamplingProbability, ScaleOut, ServiceName, ServiceSampling, ServiceScaling, Settings, Signal, Snapshot, Standing,
+    Target, Timestamp, Trial, TrialState,
 };
 
 use crate::{Candidate, Guard, GuardView, Past, Refusal};
@@ -17,6 +18,7 @@ pub(crate) struct World {
     settings: Settings,
     ledger: Ledger,
     trials: Vec<Trial>,
+    standing: Standing,
     regime: Regime,
 }
 
@@ -34,7 +36,14 @@ impl World {
         let signal = |indicator| (Signal::new(Target::Service("cart".into()), indicator), Reading::Fresh { value: 2 });
         let signals = [Indicator::Utilization, Indicator::ReplicasReady].map(signal).into();
         let snapshot = Snapshot { at: Timestamp(second * 1000), signals, ..Snapshot::default() };
-        World { snapshot, settings, ledger: Ledger::default(), trials: Vec::new(), regime: Regime::Engaged }
+        World {
+            snapshot,
+            settings,
+            ledger: Ledger::default(),
+            trials: Vec::new(),
+            standing: Standing::default(),
+            regime: Regime::Engaged,
+        }
     }
 
     pub(crate) fn in_regime(mut self, regime: Regime) -> World {
@@ -51,7 +60,8 @@ impl World {
 
     pub(crate) fn with_entry(mut self, action: Action, second: u64) -> World {
         let (kind, class, target) = (action.kind, action.class, action.target);
-        let entry = LedgerEntry { id: ActionId(second), kind, class, target, at: Timestamp(second * 1000) };
+        let (id, at, policy) = (ActionId(second), Timestamp(second * 1000), Label::new("test"));
+        let entry = LedgerEntry { id, kind, class, target, at, policy };
         self.ledger.enter(entry);
         self
     }
@@ -74,7 +84,22 @@ impl World {
         self
     }
 
+    pub(crate) fn with_rule(mut self, rule: Rule) -> World {
+        self.settings.rules = RuleSettings::new(vec![rule]);
+        self
+    }
+
+    pub(crate) fn holding(mut self, rule: &Rule, service: &str, since: Option<Timestamp>) -> World {
+        let holds = since.map(|since| (service.into(), since)).into_iter().collect();
+        self.standing.0.push(RuleStanding { policy: rule.policy(), holds, unknown: 0, problem: None });
+        self
+    }
+
     pub(crate) fn asks(&self, guard: &dyn Guard, action: &Action) -> Option<Refusal> {
+        self.asks_of(guard, action, &Label::new("test"))
+    }
+
+    pub(crate) fn asks_of(&self, guard: &dyn Guard, action: &Action, policy: &Label) -> Option<Refusal> {
         let view = PolicyView {
             snapshot: &self.snapshot,
             assessment: &Assessment::default(),
@@ -83,9 +108,10 @@ impl World {
             in_force: &InForce::default(),
             trials: &self.trials,
             ledger: &self.ledger,
+            standing: &self.standing,
         };
         let past = Past::of(&view);
-        guard.check(&Candidate { action, id: None }, &GuardView { view, past: &past, regime: self.regime })
+        guard.check(&Candidate { policy, action, id: None }, &GuardView { view, past: &past, regime: self.regime })
     }
 }
 
@@ -101,4 +127,19 @@ pub(crate) fn sample(service: &str, from_ppm: u64, to_ppm: u64) -> Action {
         tail: SamplingProbability::from_ppm_saturating(ppm),
     };
     actions::adjust_sampling(&service.into(), tail(from_ppm), tail(to_ppm), 1_000_000)
+}
+
+/// A rule that acts: at least `replicas` of cart, whatever happens.
+pub(crate) fn rule(name: &str, replicas: u32) -> Rule {
+    Rule {
+        name: name.to_owned(),
+        version: "v1".to_owned(),
+        description: String::new(),
+        selector: homeostat_core::Selector { services: vec!["cart".to_owned()] },
+        when: Condition { text: String::new(), steps: Vec::new() },
+        holds_for: Millis(0),
+        then: RuleAction::ScaleOut(ScaleOut::To(Replicas(replicas))),
+        dry_run: false,
+        priority: 0,
+    }
 }

@@ -26,6 +26,10 @@ pub(crate) struct ServiceConditions {
     pub(crate) extra_error_ppm: u32,
     pub(crate) lost_replicas: u32,
     pub(crate) start_delay_factor_bp: u64,
+    /// Whether its cache is to be empty when this begins.
+    pub(crate) cache_flushed: bool,
+    /// Cores of its host that somebody else uses.
+    pub(crate) neighbour_cores: u32,
     pub(crate) sensor: Sensor,
     /// The share of actuations that are refused.
     pub(crate) actuations_failing_bp: u32,
@@ -50,6 +54,8 @@ impl Conditions {
             extra_error_ppm: 0,
             lost_replicas: 0,
             start_delay_factor_bp: 10_000,
+            cache_flushed: false,
+            neighbour_cores: 0,
             sensor: Sensor::default(),
             actuations_failing_bp: 0,
         };

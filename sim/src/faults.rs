@@ -3,6 +3,7 @@
 //! Answers how a good day is spoiled. A fault says what is different while it is active; it does not know when that is,
 //! because the schedule belongs to the scenario and is moved about by the swarm.
 
+mod cold_cache;
 mod crash_restart;
 mod failing_actuator;
 mod failing_service;
@@ -11,6 +12,7 @@ mod late_observations;
 mod late_reports;
 mod lost_observations;
 mod lost_reports;
+mod noisy_neighbour;
 mod replica_loss;
 mod slow_service;
 mod slow_start;
@@ -19,6 +21,7 @@ use homeostat_core::ServiceName;
 use serde::Deserialize;
 
 use crate::conditions::Conditions;
+use crate::plants::ServiceSpec;
 use crate::scenario::Problems;
 
 pub(crate) use late_reports::LateReports;
@@ -32,6 +35,11 @@ pub(crate) trait Fault {
 
     /// The service it concerns; none means all.
     fn service(&self) -> Option<&str> {
+        None
+    }
+
+    /// What its service would need and does not have, so that the fault could do nothing.
+    fn lacks(&self, _service: &ServiceSpec) -> Option<&'static str> {
         None
     }
 
@@ -66,6 +74,8 @@ catalogue! {
     FailingService => failing_service::FailingService;
     ReplicaLoss => replica_loss::ReplicaLoss;
     SlowStart => slow_start::SlowStart;
+    ColdCache => cold_cache::ColdCache;
+    NoisyNeighbour => noisy_neighbour::NoisyNeighbour;
     LostObservations => lost_observations::LostObservations;
     LateObservations => late_observations::LateObservations;
     FrozenSensor => frozen_sensor::FrozenSensor;

@@ -23,9 +23,13 @@ pub mod swim;
 
 pub use checkers::{Complaint, names as checker_names};
 pub use digest::DigestScope;
-pub use plants::{Call, PlantSpec, ServiceSpec, ServiceTime, WhileCalling};
+pub use plants::{
+    CacheSpec, Call, Cancellation, HostSpec, PlantSpec, PoolSpec, RetrySpec, ServiceSpec, ServiceTime, WarmUpSpec,
+    WhileCalling,
+};
 pub use queue::{EPOCH, SimTime};
 pub use scenario::{Options, Perturbation, RunReport, SHIPPED, Scenario, ScenarioError, run, shipped};
 pub use series::{Sample, Second, Series};
 pub use swarm::{Failure, Progress, SwarmPlan, SwarmReport, swarm};
+pub use workloads::RecordedError;
 pub use world::{ActionStory, ClockReading, IncidentStory, Keep, Timing};

@@ -18,7 +18,7 @@ use thiserror::Error;
 
 use crate::faults::ScheduledFault;
 use crate::plants::PlantSpec;
-use crate::workloads::Workload;
+use crate::workloads::{RecordedError, Workload};
 
 pub use expect::{Expectation, Indicator, Measured, Miss};
 pub use run::{FaultSpan, Options, Perturbation, RunReport, run};
@@ -43,6 +43,8 @@ pub struct Scenario {
     pub(crate) operator: Vec<OperatorAt>,
     /// How long a change takes to reach the plant.
     pub(crate) actuator_delay: Micros,
+    /// How often actuators look for work; zero means at once.
+    pub(crate) actuator_round: Micros,
     pub(crate) expectations: Vec<Expectation>,
     /// Checkers that do not look.
     pub(crate) without: Vec<String>,
@@ -94,6 +96,14 @@ pub enum ScenarioError {
         /// Everything that is wrong with it.
         problems: Problems,
     },
+    /// A recording that it names cannot be played.
+    #[error("{name} cannot be simulated")]
+    Recorded {
+        /// Which scenario.
+        name: String,
+        /// Why.
+        source: RecordedError,
+    },
     /// There is no shipped scenario of this name.
     #[error("there is no shipped scenario called {name}; there are {known}")]
     Unknown {
@@ -110,14 +120,18 @@ impl Scenario {
         let text = std::fs::read_to_string(path)
             .map_err(|source| ScenarioError::Read { path: path.display().to_string(), source })?;
         let name = path.file_stem().map_or_else(|| "scenario".into(), |stem| stem.to_string_lossy());
-        Scenario::parse(&name, &text)
+        let mut raw = read(&name, &text)?;
+        let folder = path.parent().unwrap_or_else(|| Path::new(""));
+        for workload in &mut raw.workloads {
+            let failed = |source| ScenarioError::Recorded { name: name.to_string(), source };
+            workload.shape.load(folder).map_err(failed)?;
+        }
+        check(&name, raw)
     }
 
-    /// Reads a scenario from text.
+    /// Reads a scenario from text. Opens nothing, so a recording cannot be named in it.
     pub fn parse(name: &str, text: &str) -> Result<Scenario, ScenarioError> {
-        let raw: raw::RawScenario = serde_saphyr::from_str(text)
-            .map_err(|error| ScenarioError::Parse { name: name.to_owned(), problem: error.to_string() })?;
-        valid::validate(name, raw).map_err(|problems| ScenarioError::Invalid { name: name.to_owned(), problems })
+        check(name, read(name, text)?)
     }
 
     /// The services, in the order in which reports show them.
@@ -130,12 +144,21 @@ impl Scenario {
         let faults = self.faults.iter().map(|fault| fault.to_s);
         let workloads = self.workloads.iter().map(|workload| workload.shape.shape().calm_from_s());
         let people = self.operator.iter().map(|command| command.at_s);
-        faults.chain(workloads).chain(people).max().unwrap_or(0)
+        faults.chain(workloads).chain(people).max().unwrap_or(0).min(self.duration_s)
     }
 
     pub(crate) fn slow_above(&self) -> Vec<Micros> {
         self.names.iter().map(|name| self.settings.objectives.of(name).latency_threshold).collect()
     }
+}
+
+fn read(name: &str, text: &str) -> Result<raw::RawScenario, ScenarioError> {
+    serde_saphyr::from_str(text)
+        .map_err(|error| ScenarioError::Parse { name: name.to_owned(), problem: error.to_string() })
+}
+
+fn check(name: &str, raw: raw::RawScenario) -> Result<Scenario, ScenarioError> {
+    valid::validate(name, raw).map_err(|problems| ScenarioError::Invalid { name: name.to_owned(), problems })
 }
 
 /// Everything that is wrong with a text, each with the path of its key.

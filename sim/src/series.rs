@@ -56,6 +56,10 @@ pub struct Sample {
     pub tail_ppm: u32,
     /// Spans kept.
     pub spans_kept: u32,
+    /// Share of its host's cores used, by whomever; zero without a host.
+    pub host_utilization_bp: u32,
+    /// Calls that found no connection in time.
+    pub connections_missed: u32,
 }
 
 impl Series {
@@ -89,6 +93,8 @@ impl Series {
                 head_ppm: now.head_ppm,
                 tail_ppm: now.tail_ppm,
                 spans_kept: (now.totals.spans_kept - before.totals.spans_kept) as u32,
+                host_utilization_bp: now.host_utilization_bp.unwrap_or(0) as u32,
+                connections_missed: (now.connections_missed - before.connections_missed) as u32,
             };
             second.spans_kept += sample.spans_kept;
             second.spans_received += (now.totals.spans_received - before.totals.spans_received) as u32;

@@ -1,25 +1,40 @@
 //! Workloads.
 //!
 //! Answers when the next request arrives from outside. Arrivals are a Poisson process whose rate is constant within each
-//! second, which is exact to draw from and close enough to any shape a person would write down. Closed loops (users who
+//! second, which is exact to draw from and close enough to any shape a person would write down. Recorded requests come at
+//! their own instants instead. Closed loops (users who
 //! wait for an answer) are not modelled: an overload must be able to build up.
 
+mod arrivals;
 mod burst;
 mod constant;
 mod diurnal;
 mod ramp;
+mod recorded;
+mod replay;
+mod stamps;
 mod step;
+
+use std::path::Path;
 
 use serde::Deserialize;
 
-use crate::plants::ServiceIndex;
+use crate::plants::{RetrySpec, ServiceIndex};
 use crate::queue::SimTime;
 use crate::scenario::Problems;
+use crate::workloads::arrivals::Arrivals;
+
+pub use recorded::RecordedError;
 
 /// How the rate of a workload goes up and down.
 pub(crate) trait Shape {
     /// Requests per second, in thousandths, in the second that begins at `at_s`.
     fn milli_per_second(&self, at_s: u64) -> u64;
+
+    /// The instants at which requests come, and the scale at which they are played; none if they are drawn.
+    fn arrivals(&self) -> Option<(&Arrivals, u64)> {
+        None
+    }
 
     /// From this second on the rate does not change abruptly.
     fn calm_from_s(&self) -> u64 {
@@ -55,6 +70,17 @@ catalogue! {
     Ramp => ramp::Ramp;
     Diurnal => diurnal::Diurnal;
     Burst => burst::Burst;
+    Replay => replay::Replay;
+}
+
+impl AnyShape {
+    /// Reads what the shape needs from files, which are looked for from `folder` on.
+    pub(crate) fn load(&mut self, folder: &Path) -> Result<(), RecordedError> {
+        match self {
+            AnyShape::Replay(replay) => replay.load(folder),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Requests that arrive at one service from outside.
@@ -62,6 +88,8 @@ catalogue! {
 pub(crate) struct Workload {
     pub(crate) service: ServiceIndex,
     pub(crate) shape: AnyShape,
+    /// Whether its clients ask again when they failed; none if not.
+    pub(crate) retries: Option<RetrySpec>,
     /// Multiplies the shape's rate, in ten-thousandths.
     pub(crate) scale_bp: u64,
     /// No request arrives from here on.
@@ -79,6 +107,9 @@ impl Workload {
     /// A gap that leaves the current second is drawn again from the start of the next, with that second's rate; since the
     /// exponential has no memory, the result is exact. Ends because each turn advances to a later second.
     pub(crate) fn next_arrival(&self, now: SimTime, mut gap: impl FnMut(f64) -> u64) -> Option<SimTime> {
+        if let Some((arrivals, scale_bp)) = self.shape.shape().arrivals() {
+            return arrivals.next_after(now, scale_bp * self.scale_bp / 10_000).filter(|at| *at < self.ends);
+        }
         let mut at = now;
         while at < self.ends {
             let second_ends = SimTime::from_secs(at.as_secs() + 1);
@@ -95,10 +126,11 @@ impl Workload {
     }
 }
 
+/// A thousand times the design load of the benchmark; above it a run is no longer faster than real time.
+const PER_SECOND_MAX: u32 = 50_000;
+
 /// Refuses a rate that would make a run endless.
 fn check_rate(path: &str, key: &str, per_second: u32, problems: &mut Problems) {
-    /// A thousand times the design load of the benchmark; above it a run is no longer faster than real time.
-    const PER_SECOND_MAX: u32 = 50_000;
     if PER_SECOND_MAX < per_second {
         problems.add(format!("{path}.{key}"), format!("is {per_second}; at most {PER_SECOND_MAX} can be simulated"));
     }
@@ -109,7 +141,8 @@ mod tests {
     use super::*;
 
     fn arrivals(shape: AnyShape, ends_s: u64) -> Vec<SimTime> {
-        let workload = Workload { service: 0, shape, scale_bp: 10_000, ends: SimTime::from_secs(ends_s) };
+        let workload =
+            Workload { service: 0, shape, retries: None, scale_bp: 10_000, ends: SimTime::from_secs(ends_s) };
         // Gaps of exactly the mean make the arithmetic visible.
         let mut all = Vec::new();
         let mut at = SimTime(0);

@@ -85,7 +85,7 @@ impl<'a> World<'a> {
             queue: Queue::new(),
             conditions: Conditions::good(names.len()),
             sensors: Sensors::new(names, seed),
-            actuators: Actuators::new(names, scenario.actuator_delay, seed),
+            actuators: Actuators::new(scenario, seed),
             readings: Readings::default(),
             stopwatch: Stopwatch::new(options.stopwatch),
             after: Aftermath {
@@ -167,6 +167,7 @@ impl<'a> World<'a> {
         }
         let before = std::mem::replace(&mut self.conditions, next);
         self.change_plant(now, &before);
+        self.change_hosts(now);
         self.change_agent(now);
     }
 
@@ -175,12 +176,28 @@ impl<'a> World<'a> {
             self.plant.set_time_factor(index, service.time_factor_bp);
             self.plant.set_extra_errors(index, service.extra_error_ppm);
             self.plant.set_start_delay_factor(index, service.start_delay_factor_bp);
+            if service.cache_flushed && !old.cache_flushed {
+                self.plant.flush_cache(index);
+            }
             if old.lost_replicas < service.lost_replicas {
                 self.plant.lose_replicas(now, index, service.lost_replicas - old.lost_replicas);
             }
             if service.lost_replicas == 0 && 0 < old.lost_replicas {
                 self.plant.restore_replicas(now, index);
             }
+        }
+    }
+
+    /// A host is used by the neighbours of all services on it.
+    fn change_hosts(&mut self, now: SimTime) {
+        let mut cores = vec![0; self.scenario.plant.hosts.len()];
+        for (service, conditions) in self.scenario.plant.services.iter().zip(&self.conditions.services) {
+            if let Some(host) = service.host {
+                cores[host] += conditions.neighbour_cores;
+            }
+        }
+        for (host, cores) in cores.into_iter().enumerate() {
+            self.plant.set_neighbour(now, host, cores);
         }
     }
 

@@ -175,7 +175,7 @@ fn leaving_the_envelope_is_noticed() {
     assert_eq!(asked.complaints(), ["envelope"]);
     let mut there = stage();
     let grown = ServiceReadings { replicas_wanted: 99, ..ServiceReadings::default() };
-    there.0.second(SimTime::from_secs(1), &Readings { services: vec![grown], calls: Vec::new() });
+    there.0.second(SimTime::from_secs(1), &Readings { services: vec![grown], ..Readings::default() });
     assert_eq!(there.complaints(), ["envelope"]);
 }
 
@@ -249,7 +249,7 @@ fn a_missed_objective_is_noticed() {
         for at_s in 200..=300 {
             service.totals.requests += 1000;
             service.totals.slow += slow_per_second;
-            stage.0.second(SimTime::from_secs(at_s), &Readings { services: vec![service], calls: Vec::new() });
+            stage.0.second(SimTime::from_secs(at_s), &Readings { services: vec![service], ..Readings::default() });
         }
         stage.0.end(SimTime::from_secs(300), &[]);
         stage.complaints()

@@ -12,6 +12,9 @@ pub(crate) struct Dice {
     pub(crate) errors: Stream,
     pub(crate) calls: Stream,
     pub(crate) sampling: Stream,
+    pub(crate) retries: Stream,
+    pub(crate) cache: Stream,
+    pub(crate) warm_up: Stream,
 }
 
 impl Dice {
@@ -22,6 +25,9 @@ impl Dice {
             errors: seed.stream("plant/errors"),
             calls: seed.stream("plant/calls"),
             sampling: seed.stream("plant/sampling"),
+            retries: seed.stream("plant/retries"),
+            cache: seed.stream("plant/cache"),
+            warm_up: seed.stream("plant/warm_up"),
         }
     }
 }

@@ -4,20 +4,35 @@
 //! the loop. Requests are simulated one by one rather than as flows because queues, tails and sampled traces are exactly
 //! what a flow model averages away.
 
+mod calls;
+mod clients;
+mod waits;
+
 use homeostat_core::{Micros, Seed, ServiceSampling};
 
-use crate::plants::dice::{Dice, chance_ppm, exponential_us};
+use crate::plants::dice::{Dice, chance_ppm};
+use crate::plants::host::Host;
+use crate::plants::patience::Line;
 use crate::plants::readings::{Calls, Readings, ServiceReadings, percentile};
+use crate::plants::retries::Retries;
 use crate::plants::service_time::NormalTable;
-use crate::plants::station::{Patience, Station};
+use crate::plants::station::Station;
 use crate::plants::traces::{Contribution, TraceId, Traces};
-use crate::plants::{PlantSpec, ServiceIndex, ServiceSpec, WhileCalling};
+use crate::plants::{Cancellation, PlantSpec, ServiceIndex, ServiceSpec, WhileCalling};
 use crate::queue::{Queue, SimTime};
 use crate::workloads::Workload;
 
 /// The place of a visit among those under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct VisitId(u32);
+
+#[cfg(test)]
+impl VisitId {
+    /// For tests of those who only pass it on.
+    pub(crate) fn numbered(number: u32) -> VisitId {
+        VisitId(number)
+    }
+}
 
 /// One request at one service.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +43,9 @@ struct Visit {
     generation: u32,
     service: ServiceIndex,
     next_call: u16,
+    client: Client,
+    /// Tries of the call under way.
+    tries: u8,
     phase: Phase,
     /// Its caller no longer waits: it was counted, and only its worker is still to be freed.
     abandoned: bool,
@@ -40,19 +58,43 @@ enum Phase {
     Calling,
 }
 
+/// Who outside asks, and for which time.
+#[derive(Clone, Copy, Debug, Default)]
+struct Client {
+    source: u16,
+    tries: u8,
+}
+
 #[derive(Clone, Copy, Debug)]
 enum Happening {
     Arrive(u16),
+    ArriveAgain(Client),
     WorkDone(VisitId),
-    PatienceEnds(ServiceIndex),
+    PatienceEnds(u16),
+    CallAgain(VisitId),
+    ConnectionFree(u16),
+    ConnectionAwaited(u16),
     ReplicaStarts(ServiceIndex),
     HeadFetched(ServiceIndex, u32),
 }
 
-/// Whether a request found a place.
-enum Entry {
-    Admitted,
-    Refused(VisitId),
+/// A request at the door of a service.
+#[derive(Clone, Copy)]
+struct Entrance {
+    service: ServiceIndex,
+    /// Where its caller waits.
+    line: u16,
+    parent: Option<VisitId>,
+    trace: Option<TraceId>,
+    client: Client,
+}
+
+/// How a visit goes on.
+enum Turn {
+    /// Something will happen to it later.
+    Waits,
+    /// It is over, and failed or not.
+    Over(VisitId, bool),
 }
 
 /// The plant.
@@ -64,8 +106,15 @@ pub(crate) struct Queueing {
     head_set_ppm: Vec<u32>,
     /// Calls per edge, in the order of services and their calls.
     calls: Vec<Calls>,
-    /// Where each service's edges begin in `calls`.
+    /// Where each service's edges begin in `calls` and `edges`.
     calls_of: Vec<usize>,
+    /// What each edge has besides a probability.
+    edges: Vec<calls::Edge>,
+    /// Retries of each workload's clients.
+    client_retries: Vec<Option<Retries>>,
+    /// Callers by how long they wait: one line per service, then one per call with a timeout of its own.
+    lines: Vec<Line>,
+    hosts: Vec<Host>,
     visits: Vec<Visit>,
     free: Vec<u32>,
     traces: Traces,
@@ -77,12 +126,14 @@ pub(crate) struct Queueing {
 impl Queueing {
     pub(crate) fn new(spec: PlantSpec, workloads: Vec<Workload>, slow_above: &[Micros], seed: Seed) -> Queueing {
         let normal = NormalTable::new();
-        let (mut calls, mut calls_of) = (Vec::new(), Vec::new());
+        let (mut calls, mut calls_of, mut edges) = (Vec::new(), Vec::new(), Vec::new());
         let mut stations = Vec::new();
+        let mut lines: Vec<Line> = spec.services.iter().map(|service| Line::new(service.timeout)).collect();
         for (index, service) in spec.services.iter().enumerate() {
             calls_of.push(calls.len());
             let caller = index as ServiceIndex;
             calls.extend(service.calls.iter().map(|call| Calls { caller, callee: call.callee as u16, total: 0 }));
+            edges.extend(service.calls.iter().map(|call| calls::Edge::new(call, &mut lines)));
             let mut station = Station::new(service, &normal, slow_above[index].0);
             station.head_ppm = spec.sampling.head.ppm();
             station.tail_ppm = spec.sampling.tail.ppm();
@@ -94,7 +145,11 @@ impl Queueing {
             traces: Traces::new(stations.len()),
             calls,
             calls_of,
+            edges,
+            lines,
             stations,
+            hosts: spec.hosts.iter().map(Host::new).collect(),
+            client_retries: workloads.iter().map(|workload| workload.retries.map(Retries::new)).collect(),
             workloads,
             spec,
             visits: Vec::new(),
@@ -114,8 +169,12 @@ impl Queueing {
             let Some((now, happening)) = self.queue.pop() else { return };
             match happening {
                 Happening::Arrive(source) => self.arrive(now, source),
+                Happening::ArriveAgain(client) => self.knock(now, client),
                 Happening::WorkDone(visit) => self.work_done(now, visit),
-                Happening::PatienceEnds(service) => self.patience_ends(now, service),
+                Happening::PatienceEnds(line) => self.patience_ends(now, line),
+                Happening::CallAgain(visit) => self.call_again(now, visit),
+                Happening::ConnectionFree(edge) => self.connection_free(now, edge.into()),
+                Happening::ConnectionAwaited(edge) => self.connection_awaited(now, edge.into()),
                 Happening::ReplicaStarts(service) => self.replica_starts(now, service),
                 Happening::HeadFetched(service, ppm) => self.stations[usize::from(service)].head_ppm = ppm,
             }
@@ -125,12 +184,16 @@ impl Queueing {
     /// Reads everything off and begins the next interval.
     pub(crate) fn read(&mut self, now: SimTime, readings: &mut Readings) {
         readings.services.clear();
-        for station in &mut self.stations {
+        self.hosts.iter_mut().for_each(|host| host.read(now));
+        for (index, station) in self.stations.iter_mut().enumerate() {
+            let edges = self.calls_of[index]..self.calls_of[index] + self.spec.services[index].calls.len();
             readings.services.push(ServiceReadings {
                 totals: station.totals,
                 p50_us: percentile(&mut station.latencies, 5000),
                 p99_us: percentile(&mut station.latencies, 9900),
                 utilization_bp: station.take_utilization(now),
+                host_utilization_bp: self.spec.services[index].host.and_then(|host| self.hosts[host].utilization_bp()),
+                connections_missed: self.edges[edges].iter().map(calls::Edge::connections_missed).sum(),
                 replicas: station.replicas.ready,
                 replicas_wanted: station.replicas.wanted(),
                 head_ppm: station.head_ppm,
@@ -147,6 +210,7 @@ impl Queueing {
         station.book(now);
         station.replicas.lost = 0;
         let starts = station.replicas.set(count);
+        station.left_with();
         self.schedule_starts(now, service, starts);
     }
 
@@ -157,6 +221,7 @@ impl Queueing {
         let lost = count.min(station.replicas.ready);
         station.replicas.ready -= lost;
         station.replicas.lost += lost;
+        station.left_with();
     }
 
     /// Starts what was lost again, unless the number was set anew in between.
@@ -200,6 +265,29 @@ impl Queueing {
         self.start_delay_bp[service] = factor_bp;
     }
 
+    /// What `service` remembers of answers is forgotten.
+    pub(crate) fn flush_cache(&mut self, service: usize) {
+        if let Some(cache) = self.stations[service].extras.as_mut().and_then(|extras| extras.cache.as_mut()) {
+            cache.flush();
+        }
+    }
+
+    /// From now on somebody else uses this many cores of `host`.
+    pub(crate) fn set_neighbour(&mut self, now: SimTime, host: usize, cores: u32) {
+        self.hosts[host].take(now, cores);
+    }
+
+    /// How long the requests answered since the last reading took, in microseconds.
+    #[cfg(test)]
+    pub(crate) fn latencies(&self, service: usize) -> &[u32] {
+        &self.stations[service].latencies
+    }
+
+    #[cfg(test)]
+    pub(crate) fn totals(&self, service: usize) -> crate::plants::station::Totals {
+        self.stations[service].totals
+    }
+
     /// Visits of all services since the start.
     pub(crate) fn visits_total(&self) -> u64 {
         self.stations.iter().map(|station| station.totals.requests).sum()
@@ -208,26 +296,9 @@ impl Queueing {
 
 /// Requests.
 impl Queueing {
-    fn schedule_arrival(&mut self, now: SimTime, source: u16) {
-        let workload = &self.workloads[usize::from(source)];
-        let stream = &mut self.dice.arrivals;
-        let gap = |mean_us| exponential_us(stream, mean_us);
-        if let Some(at) = workload.next_arrival(now, gap) {
-            self.queue.push(at, Happening::Arrive(source));
-        }
-    }
-
-    fn arrive(&mut self, now: SimTime, source: u16) {
-        self.schedule_arrival(now, source);
-        let service = self.workloads[usize::from(source)].service;
-        let head_ppm = self.stations[usize::from(service)].head_ppm;
-        let trace = chance_ppm(&mut self.dice.sampling, head_ppm).then(|| self.traces.begin());
-        if let Entry::Refused(visit) = self.enter(now, service, None, trace) {
-            self.proceed(now, visit, true);
-        }
-    }
-
-    fn enter(&mut self, now: SimTime, service: ServiceIndex, parent: Option<VisitId>, trace: Option<TraceId>) -> Entry {
+    /// Lets a request in: a worker takes it, it waits for one, or it is refused.
+    fn enter(&mut self, now: SimTime, entrance: Entrance) -> Turn {
+        let Entrance { service, line, parent, trace, client } = entrance;
         if let Some(trace) = trace {
             self.traces.enter(trace);
         }
@@ -238,31 +309,40 @@ impl Queueing {
             generation: 0,
             service,
             next_call: 0,
+            client,
+            tries: 0,
             phase: Phase::Waiting,
             abandoned: false,
         });
         let (spec, station) = self.of(service);
         if station.busy < station.workers() {
-            self.watch_patience(now, service, visit);
+            self.watch_patience(now, line, visit);
             self.begin(now, visit);
-            return Entry::Admitted;
+            return Turn::Waits;
         }
         if spec.queue_max as usize <= station.waiting.len() {
-            return Entry::Refused(visit);
+            return Turn::Over(visit, true);
         }
         station.waiting.push_back(visit);
-        self.watch_patience(now, service, visit);
-        Entry::Admitted
+        self.watch_patience(now, line, visit);
+        Turn::Waits
     }
 
-    fn begin(&mut self, now: SimTime, visit: VisitId) {
-        let service = self.visits[visit.0 as usize].service;
-        self.visits[visit.0 as usize].phase = Phase::Working;
-        let station = &mut self.stations[usize::from(service)];
+    fn begin(&mut self, now: SimTime, id: VisitId) {
+        let visit = &mut self.visits[id.0 as usize];
+        visit.phase = Phase::Working;
+        let station = &mut self.stations[usize::from(visit.service)];
         station.book(now);
         station.busy += 1;
-        let work_us = station.quantiles.draw(&mut self.dice.service) * station.time_factor_bp / 10_000;
-        self.queue.push(now.after(Micros(work_us)), Happening::WorkDone(visit));
+        let mut work_us = station.quantiles.draw(&mut self.dice.service) * station.time_factor_bp / 10_000;
+        if let Some(extras) = &mut station.extras {
+            let course = extras.begin(now, station.replicas.ready, &mut self.hosts, &mut self.dice);
+            work_us = work_us * course.time_bp / 10_000;
+            if course.hit {
+                visit.next_call = u16::MAX;
+            }
+        }
+        self.queue.push(now.after(Micros(work_us)), Happening::WorkDone(id));
     }
 
     fn work_done(&mut self, now: SimTime, visit: VisitId) {
@@ -270,6 +350,9 @@ impl Queueing {
         self.visits[visit.0 as usize].phase = Phase::Calling;
         let (spec, station) = self.of(service);
         let (error_ppm, while_calling) = (spec.error_ppm + station.extra_error_ppm, spec.while_calling);
+        if let Some(host) = station.extras.as_ref().and_then(|extras| extras.host) {
+            self.hosts[host].end(now);
+        }
         if while_calling == WhileCalling::Release {
             self.release(now, service);
         }
@@ -277,41 +360,19 @@ impl Queueing {
         self.proceed(now, visit, failed);
     }
 
-    /// Carries the result of `visit`, and of everything it completes, up the chain of callers. Ends because every turn
-    /// either takes one call off a finite list or closes one visit of a finite chain.
-    fn proceed(&mut self, now: SimTime, mut visit: VisitId, mut failed: bool) {
-        loop {
-            if !failed && let Some(callee) = self.next_call(visit) {
-                let trace = self.visits[visit.0 as usize].trace;
-                match self.enter(now, callee, Some(visit), trace) {
-                    Entry::Admitted => return,
-                    Entry::Refused(child) => (visit, failed) = (child, true),
-                }
-            }
-            match self.close(now, visit, failed) {
-                Some(parent) => visit = parent,
-                None => return,
-            }
-        }
+    /// Goes on with `visit`, whose work or call has ended.
+    fn proceed(&mut self, now: SimTime, visit: VisitId, failed: bool) {
+        let turn = if failed { Turn::Over(visit, true) } else { self.call_next(now, visit) };
+        self.carry(now, turn);
     }
 
-    /// The next service that `visit` calls. Nobody waits for an abandoned visit, so it calls nobody.
-    fn next_call(&mut self, visit: VisitId) -> Option<ServiceIndex> {
-        let visit = &mut self.visits[visit.0 as usize];
-        let service = usize::from(visit.service);
-        if visit.abandoned {
-            return None;
+    /// Carries what is over up the chain of callers, as far as it completes them. Ends because every turn either takes one
+    /// call off a finite list or closes one visit of a finite chain.
+    fn carry(&mut self, now: SimTime, mut turn: Turn) {
+        while let Turn::Over(visit, failed) = turn {
+            let Some(parent) = self.close(now, visit, failed) else { return };
+            turn = self.returned(now, parent, failed);
         }
-        let calls = &self.spec.services[service].calls;
-        while let Some(call) = calls.get(usize::from(visit.next_call)) {
-            let edge = self.calls_of[service] + usize::from(visit.next_call);
-            visit.next_call += 1;
-            if chance_ppm(&mut self.dice.calls, call.probability_ppm) {
-                self.calls[edge].total += 1;
-                return Some(call.callee as ServiceIndex);
-            }
-        }
-        None
     }
 
     /// Ends `visit`: frees its worker and place, counts it if anybody still waits, and says who.
@@ -330,11 +391,14 @@ impl Queueing {
 
     /// Counts the answer that the caller of `visit` gets, and hands its spans to the agent.
     fn answer(&mut self, now: SimTime, visit: VisitId, failed: bool) {
-        let Visit { service, arrived, trace, parent, .. } = self.visits[visit.0 as usize];
-        let station = &mut self.stations[usize::from(service)];
+        let Visit { service, arrived, trace, parent, client, .. } = self.visits[visit.0 as usize];
         let latency_us = now.0 - arrived.0;
-        station.count(latency_us, failed);
+        self.stations[usize::from(service)].count(latency_us, failed);
+        if failed && parent.is_none() {
+            self.knock_again(now, client);
+        }
         let Some(trace) = trace else { return };
+        let station = &self.stations[usize::from(service)];
         let remarkable = failed || station.slow_above_us < latency_us;
         let spans = self.spec.services[usize::from(service)].spans_per_request;
         self.traces.leave(trace, Contribution { service, spans, remarkable }, &mut self.stations);
@@ -358,12 +422,18 @@ impl Queueing {
                 return;
             }
             let Some(visit) = station.waiting.pop_front() else { return };
-            if self.visits[visit.0 as usize].abandoned {
+            if self.is_dropped(visit) {
                 self.vacate(visit);
             } else {
                 self.begin(now, visit);
             }
         }
+    }
+
+    /// Whether nobody waits for `visit` any more, and its service knows.
+    fn is_dropped(&self, visit: VisitId) -> bool {
+        let Visit { abandoned, service, .. } = self.visits[visit.0 as usize];
+        abandoned && self.spec.services[usize::from(service)].cancellation == Cancellation::Noticed
     }
 
     fn place(&mut self, visit: Visit) -> VisitId {
@@ -387,47 +457,6 @@ impl Queueing {
     }
 }
 
-/// Patience. Every caller of a service waits equally long, so those who give up next are first in line and one timer per
-/// service is enough.
-impl Queueing {
-    fn watch_patience(&mut self, now: SimTime, service: ServiceIndex, visit: VisitId) {
-        let generation = self.visits[visit.0 as usize].generation;
-        let (spec, station) = self.of(service);
-        let at = now.after(spec.timeout);
-        station.patience.push_back(Patience { at, visit, generation });
-        if !station.patience_timer_set {
-            station.patience_timer_set = true;
-            self.queue.push(at, Happening::PatienceEnds(service));
-        }
-    }
-
-    fn patience_ends(&mut self, now: SimTime, service: ServiceIndex) {
-        while let Some(first) = self.stations[usize::from(service)].patience.front().copied() {
-            let answered = self.visits[first.visit.0 as usize].generation != first.generation;
-            if !answered && now < first.at {
-                self.queue.push(first.at, Happening::PatienceEnds(service));
-                return;
-            }
-            self.stations[usize::from(service)].patience.pop_front();
-            if !answered {
-                self.abandon(now, first.visit);
-            }
-        }
-        self.stations[usize::from(service)].patience_timer_set = false;
-    }
-
-    /// The caller of `visit` gives up. Its worker goes on until the work is done; a place in the queue is skipped later.
-    fn abandon(&mut self, now: SimTime, visit: VisitId) {
-        self.answer(now, visit, true);
-        let slot = &mut self.visits[visit.0 as usize];
-        slot.abandoned = true;
-        slot.trace = None;
-        if let Some(parent) = slot.parent.take() {
-            self.proceed(now, parent, true);
-        }
-    }
-}
-
 /// Capacity.
 impl Queueing {
     fn schedule_starts(&mut self, now: SimTime, service: usize, starts: u32) {
@@ -441,6 +470,10 @@ impl Queueing {
         let station = &mut self.stations[usize::from(service)];
         station.book(now);
         if station.replicas.arrive() {
+            let instances = station.replicas.ready;
+            if let Some(extras) = &mut station.extras {
+                extras.joined(now, instances);
+            }
             self.fill(now, service);
         }
     }

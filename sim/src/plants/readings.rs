@@ -24,6 +24,10 @@ pub(crate) struct ServiceReadings {
     pub(crate) p99_us: Option<u64>,
     /// Of the last second; none without workers.
     pub(crate) utilization_bp: Option<u64>,
+    /// Of the cores of its host; none without one.
+    pub(crate) host_utilization_bp: Option<u64>,
+    /// Its calls that found no connection in time, since the start.
+    pub(crate) connections_missed: u64,
     pub(crate) replicas: u32,
     /// Serving or soon serving.
     pub(crate) replicas_wanted: u32,

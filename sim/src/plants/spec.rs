@@ -5,13 +5,15 @@
 
 use homeostat_core::{Micros, ServiceName, ServiceSampling};
 
-use crate::plants::ServiceTime;
+use crate::plants::{CacheSpec, HostSpec, PoolSpec, RetrySpec, ServiceTime, WarmUpSpec};
 
 /// A system of services.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PlantSpec {
     /// The services; calls refer to positions in this list.
     pub services: Vec<ServiceSpec>,
+    /// The hosts that services may share; services refer to positions in this list.
+    pub hosts: Vec<HostSpec>,
     /// How traces are sampled before the loop decides anything.
     pub sampling: ServiceSampling,
     /// How long an SDK takes to fetch a new head probability.
@@ -33,10 +35,18 @@ pub struct ServiceSpec {
     pub service_time: ServiceTime,
     /// Failures of its own, in parts per million.
     pub error_ppm: u32,
-    /// Callers give up after this and count the request as failed.
+    /// Callers give up after this and count the request as failed, unless their call says otherwise.
     pub timeout: Micros,
+    /// Whether it notices that.
+    pub cancellation: Cancellation,
     /// From being asked for until serving.
     pub start_delay: Micros,
+    /// How instances that have just started get up to speed; none if at once.
+    pub warm_up: Option<WarmUpSpec>,
+    /// What it remembers of answers; none if nothing.
+    pub cache: Option<CacheSpec>,
+    /// The position of the host whose cores it shares; none if it has cores enough of its own.
+    pub host: Option<usize>,
     /// Spans it adds to a trace per request.
     pub spans_per_request: u32,
     /// What its worker does while it calls others.
@@ -55,6 +65,17 @@ pub enum WhileCalling {
     Hold,
 }
 
+/// What a service does with requests whose callers have given up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cancellation {
+    /// It drops what still waits, and calls nobody for what it works on.
+    #[default]
+    Noticed,
+    /// It works on it as on any other, for nobody.
+    Ignored,
+}
+
 /// One service may call another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Call {
@@ -62,4 +83,10 @@ pub struct Call {
     pub callee: usize,
     /// How likely a request does so, in parts per million.
     pub probability_ppm: u32,
+    /// How long the caller waits; none means as long as all callers of that service.
+    pub timeout: Option<Micros>,
+    /// Whether a failed call is made again; none if not.
+    pub retries: Option<RetrySpec>,
+    /// The connections for it; none if there are always enough.
+    pub pool: Option<PoolSpec>,
 }

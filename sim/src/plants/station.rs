@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 
 use crate::plants::ServiceSpec;
+use crate::plants::extras::Extras;
 use crate::plants::queueing::VisitId;
 use crate::plants::service_time::{NormalTable, Quantiles};
 use crate::queue::SimTime;
@@ -13,14 +14,6 @@ use crate::queue::SimTime;
 /// Latencies remembered per interval for the percentiles. Above this many requests a second the later ones are counted but
 /// not ranked.
 const LATENCIES_MAX: usize = 65_536;
-
-/// What a caller waits for, at most until `at`.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Patience {
-    pub(crate) at: SimTime,
-    pub(crate) visit: VisitId,
-    pub(crate) generation: u32,
-}
 
 /// Running totals since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,10 +42,9 @@ pub(crate) struct Station {
     pub(crate) workers_per_replica: u32,
     pub(crate) busy: u32,
     pub(crate) waiting: VecDeque<VisitId>,
-    pub(crate) patience: VecDeque<Patience>,
-    pub(crate) patience_timer_set: bool,
     pub(crate) totals: Totals,
     pub(crate) latencies: Vec<u32>,
+    pub(crate) extras: Option<Box<Extras>>,
     usage: Usage,
 }
 
@@ -69,10 +61,9 @@ impl Station {
             workers_per_replica: spec.workers_per_replica,
             busy: 0,
             waiting: VecDeque::new(),
-            patience: VecDeque::new(),
-            patience_timer_set: false,
             totals: Totals::default(),
             latencies: Vec::new(),
+            extras: Extras::of(spec),
             usage: Usage::default(),
         }
     }
@@ -85,6 +76,14 @@ impl Station {
     pub(crate) fn book(&mut self, now: SimTime) {
         let workers = self.workers();
         self.usage.book(now, self.busy, workers);
+    }
+
+    /// Instances have gone.
+    pub(crate) fn left_with(&mut self) {
+        let instances = self.replicas.ready;
+        if let Some(extras) = &mut self.extras {
+            extras.left_with(instances);
+        }
     }
 
     /// Counts one request that was answered.

@@ -1,17 +1,20 @@
 //! The plant against what queueing theory and plain counting say of it.
 
+mod features;
+mod theory;
+
 use homeostat_core::{Micros, SamplingProbability, Seed, ServiceSampling};
 
 use crate::plants::{Queueing, Readings};
 use crate::queue::SimTime;
 use crate::scenario::Scenario;
 
-/// One service with these lines added to it, and this many requests a second for ten minutes.
+/// One service with these lines added to it, and this many requests a second for an hour.
 fn plant(lines: &str, per_second: u32) -> Queueing {
     let text = format!(
         "
 about: one service
-duration_s: 600
+duration_s: 3600
 services:
   - name: only
     service_time: {{ exponential: {{ mean_us: 10000 }} }}
@@ -20,8 +23,13 @@ workloads:
   - {{ service: only, shape: {{ constant: {{ per_second: {per_second} }} }} }}
 "
     );
-    let scenario = Scenario::parse("test", &text).unwrap();
-    let slow_above = [Micros::from_millis(100)];
+    of_text(&text)
+}
+
+/// The plant of a scenario; slower than 100 ms is slow.
+fn of_text(text: &str) -> Queueing {
+    let scenario = Scenario::parse("test", text).unwrap();
+    let slow_above = vec![Micros::from_millis(100); scenario.names().len()];
     Queueing::new(scenario.plant.clone(), scenario.workloads.clone(), &slow_above, Seed(1))
 }
 

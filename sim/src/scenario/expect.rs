@@ -28,6 +28,10 @@ pub enum Indicator {
     Replicas,
     /// Used share of one service's workers.
     UtilizationBp,
+    /// Used share of the cores of one service's host, by whomever.
+    HostUtilizationBp,
+    /// Calls a second of one service that found no connection in time.
+    ConnectionsMissed,
     /// Head probability of one service.
     HeadPpm,
     /// Tail probability of one service.
@@ -193,6 +197,8 @@ impl Indicator {
             Indicator::P99Us => sample().p99_us.into(),
             Indicator::Replicas => sample().replicas.into(),
             Indicator::UtilizationBp => sample().utilization_bp.into(),
+            Indicator::HostUtilizationBp => sample().host_utilization_bp.into(),
+            Indicator::ConnectionsMissed => sample().connections_missed.into(),
             Indicator::HeadPpm => sample().head_ppm.into(),
             Indicator::TailPpm => sample().tail_ppm.into(),
             Indicator::KeptSpansPerSecond => {

@@ -3,15 +3,19 @@
 //! Mirrors the text and refuses unknown keys. Every key carries its unit. Defaults are written here, next to the keys that
 //! may be left out. Whether the values make sense is `valid`'s question.
 
+mod extras;
+
 use std::collections::BTreeMap;
 
 use homeostat_core::Autonomy;
 use serde::Deserialize;
 
 use crate::faults::AnyFault;
-use crate::plants::WhileCalling;
+use crate::plants::{Cancellation, WhileCalling};
 use crate::scenario::expect::Indicator;
 use crate::workloads::AnyShape;
+
+pub(crate) use extras::{RawCache, RawHost, RawPool, RawRetries, RawWarmUp};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -19,6 +23,9 @@ pub(crate) struct RawScenario {
     pub(crate) about: String,
     pub(crate) duration_s: u64,
     pub(crate) services: Vec<RawService>,
+    /// Hosts whose cores services share.
+    #[serde(default)]
+    pub(crate) hosts: Vec<RawHost>,
     pub(crate) workloads: Vec<RawWorkload>,
     #[serde(default)]
     pub(crate) settings: RawSettings,
@@ -51,8 +58,17 @@ pub(crate) struct RawService {
     pub(crate) error_ppm: u32,
     #[serde(default = "timeout_ms")]
     pub(crate) timeout_ms: u64,
+    #[serde(default)]
+    pub(crate) cancellation: Cancellation,
     #[serde(default = "start_delay_ms")]
     pub(crate) start_delay_ms: u64,
+    #[serde(default)]
+    pub(crate) warm_up: Option<RawWarmUp>,
+    #[serde(default)]
+    pub(crate) cache: Option<RawCache>,
+    /// By name.
+    #[serde(default)]
+    pub(crate) host: Option<String>,
     #[serde(default = "one")]
     pub(crate) spans_per_request: u32,
     #[serde(default = "release")]
@@ -74,6 +90,13 @@ pub(crate) struct RawCall {
     pub(crate) service: String,
     #[serde(default = "always_ppm")]
     pub(crate) probability_ppm: u32,
+    /// That of the called service, if left out.
+    #[serde(default)]
+    pub(crate) timeout_ms: Option<u64>,
+    #[serde(default)]
+    pub(crate) retries: Option<RawRetries>,
+    #[serde(default)]
+    pub(crate) pool: Option<RawPool>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -81,6 +104,8 @@ pub(crate) struct RawCall {
 pub(crate) struct RawWorkload {
     pub(crate) service: String,
     pub(crate) shape: AnyShape,
+    #[serde(default)]
+    pub(crate) retries: Option<RawRetries>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -148,13 +173,15 @@ impl Default for RawAutonomy {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct RawWorld {
     pub(crate) actuator_delay_ms: u64,
+    /// Actuators look for work this often only, as controllers do; zero means at once.
+    pub(crate) actuator_round_ms: u64,
     pub(crate) head_delay_ms: u64,
 }
 
 impl Default for RawWorld {
     /// Half a second for an API server to act; five for a sampler to ask again.
     fn default() -> Self {
-        RawWorld { actuator_delay_ms: 500, head_delay_ms: 5000 }
+        RawWorld { actuator_delay_ms: 500, actuator_round_ms: 0, head_delay_ms: 5000 }
     }
 }
 

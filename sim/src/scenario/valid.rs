@@ -3,6 +3,8 @@
 //! Answers whether what is written can be simulated, and reports everything that cannot at once, each with the path of its
 //! key. Opens nothing.
 
+mod extras;
+
 use homeostat_core::{
     BasisPoints, Micros, Millis, ObjectiveSettings, OperatorCommand, Replicas, SamplingProbability, ServiceName,
     ServiceObjectives, ServiceSampling, ServiceScaling, Settings,
@@ -10,7 +12,7 @@ use homeostat_core::{
 
 use crate::checkers;
 use crate::faults::ScheduledFault;
-use crate::plants::{Call, PlantSpec, ServiceSpec, ServiceTime};
+use crate::plants::{HostSpec, PlantSpec, ServiceSpec, ServiceTime};
 use crate::queue::SimTime;
 use crate::scenario::raw::{
     RawFault, RawLiveness, RawObjectives, RawOperator, RawSaying, RawScenario, RawService, RawServiceTime, RawSettings,
@@ -33,16 +35,21 @@ pub(crate) fn validate(name: &str, raw: RawScenario) -> Result<Scenario, Problem
     let mut problems = Problems::default();
     let names: Vec<ServiceName> = raw.services.iter().map(|service| ServiceName::from(service.name.as_str())).collect();
     check_size(&raw, &names, &mut problems);
-    let mut v = Validation { names: &names, duration_s: raw.duration_s, problems: &mut problems };
+    let hosts: Vec<HostSpec> =
+        raw.hosts.iter().map(|host| HostSpec { name: host.name.clone(), cores: host.cores }).collect();
+    let mut v = Validation { names: &names, hosts: &hosts, duration_s: raw.duration_s, problems: &mut problems };
+    v.hosts();
     let settings = v.settings(&raw.settings);
-    let services = raw.services.iter().enumerate().map(|(index, service)| v.service(index, service)).collect();
+    let services: Vec<ServiceSpec> =
+        raw.services.iter().enumerate().map(|(index, service)| v.service(index, service)).collect();
     let workloads = raw.workloads.iter().enumerate().map(|(index, workload)| v.workload(index, workload)).collect();
-    let faults = raw.faults.into_iter().enumerate().map(|(index, fault)| v.fault(index, fault)).collect();
+    let faults = raw.faults.into_iter().enumerate().map(|(index, fault)| v.fault(index, fault, &services)).collect();
     let operator = raw.operator.iter().enumerate().map(|(index, said)| v.operator(index, said)).collect();
     let expectations =
         raw.expect.into_iter().enumerate().flat_map(|(index, raw)| expect::validate(index, raw, &mut v)).collect();
-    v.span("world.actuator_delay_ms", raw.world.actuator_delay_ms * 1000);
-    v.span("world.head_delay_ms", raw.world.head_delay_ms * 1000);
+    v.span("world.actuator_delay_ms", raw.world.actuator_delay_ms.saturating_mul(1000));
+    v.span("world.actuator_round_ms", raw.world.actuator_round_ms.saturating_mul(1000));
+    v.span("world.head_delay_ms", raw.world.head_delay_ms.saturating_mul(1000));
     v.checkers(&raw.without);
     let scenario = Scenario {
         name: name.to_owned(),
@@ -50,6 +57,7 @@ pub(crate) fn validate(name: &str, raw: RawScenario) -> Result<Scenario, Problem
         duration_s: raw.duration_s,
         plant: PlantSpec {
             services,
+            hosts: hosts.clone(),
             sampling: settings.sampling.initial,
             head_delay: Micros::from_millis(raw.world.head_delay_ms),
         },
@@ -58,6 +66,7 @@ pub(crate) fn validate(name: &str, raw: RawScenario) -> Result<Scenario, Problem
         faults,
         operator,
         actuator_delay: Micros::from_millis(raw.world.actuator_delay_ms),
+        actuator_round: Micros::from_millis(raw.world.actuator_round_ms),
         expectations,
         without: raw.without,
         liveness: liveness(&raw.liveness),
@@ -122,6 +131,7 @@ fn liveness(raw: &RawLiveness) -> Liveness {
 /// What every part of the validation needs.
 pub(crate) struct Validation<'a> {
     pub(crate) names: &'a [ServiceName],
+    pub(crate) hosts: &'a [HostSpec],
     pub(crate) duration_s: u64,
     pub(crate) problems: &'a mut Problems,
 }
@@ -160,12 +170,8 @@ impl Validation<'_> {
         self.between(format!("{path}.error_ppm"), raw.error_ppm.into(), 0, 1_000_000);
         self.between(format!("{path}.spans_per_request"), raw.spans_per_request.into(), 0, 1000);
         self.between(format!("{path}.calls (count)"), raw.calls.len() as u64, 0, CALLS_MAX as u64);
-        let calls = raw.calls.iter().enumerate().map(|(call, to)| {
-            let path = format!("{path}.calls[{call}]");
-            self.between(format!("{path}.probability_ppm"), to.probability_ppm.into(), 0, 1_000_000);
-            Call { callee: self.index(&format!("{path}.service"), &to.service), probability_ppm: to.probability_ppm }
-        });
-        let calls = calls.collect();
+        let calls = raw.calls.iter().enumerate();
+        let calls = calls.map(|(call, to)| self.call(&format!("{path}.calls[{call}]"), to)).collect();
         ServiceSpec {
             name: ServiceName::from(raw.name.as_str()),
             replicas: raw.replicas,
@@ -174,7 +180,11 @@ impl Validation<'_> {
             service_time: self.service_time(&path, &raw.service_time),
             error_ppm: raw.error_ppm,
             timeout: self.span(&format!("{path}.timeout_ms"), raw.timeout_ms.saturating_mul(1000)),
+            cancellation: raw.cancellation,
             start_delay: self.span(&format!("{path}.start_delay_ms"), raw.start_delay_ms.saturating_mul(1000)),
+            warm_up: raw.warm_up.map(|warm_up| self.warm_up(&format!("{path}.warm_up"), warm_up)),
+            cache: raw.cache.map(|cache| self.cache(&format!("{path}.cache"), cache)),
+            host: raw.host.as_ref().map(|host| self.host(&format!("{path}.host"), host)),
             spans_per_request: raw.spans_per_request,
             while_calling: raw.while_calling,
             calls,
@@ -201,12 +211,13 @@ impl Validation<'_> {
         Workload {
             service: self.index(&format!("{path}.service"), &raw.service) as u16,
             shape: raw.shape.clone(),
+            retries: raw.retries.map(|retries| self.retries(&format!("{path}.retries"), retries)),
             scale_bp: 10_000,
             ends: SimTime::from_secs(self.duration_s),
         }
     }
 
-    fn fault(&mut self, index: usize, raw: RawFault) -> ScheduledFault {
+    fn fault(&mut self, index: usize, raw: RawFault, services: &[ServiceSpec]) -> ScheduledFault {
         let path = format!("faults[{index}]");
         let to_s = raw.to_s.unwrap_or(self.duration_s);
         if to_s <= raw.from_s || self.duration_s < to_s {
@@ -219,7 +230,10 @@ impl Validation<'_> {
         let fault = raw.fault.fault();
         fault.check(&format!("{path}.fault"), self.problems);
         if let Some(service) = fault.service() {
-            self.index(&format!("{path}.fault.service"), service);
+            let service = self.index(&format!("{path}.fault.service"), service);
+            if let Some(lacks) = services.get(service).and_then(|service| fault.lacks(service)) {
+                self.say(format!("{path}.fault.service"), lacks);
+            }
         }
         ScheduledFault { from_s: raw.from_s, to_s, fault: raw.fault }
     }

@@ -12,24 +12,33 @@ use rand::Rng;
 use crate::conditions::Conditions;
 use crate::plants::{Queueing, chance_bp};
 use crate::queue::SimTime;
+use crate::scenario::Scenario;
 
 /// The hands of the world.
 pub(crate) struct Actuators {
     names: Vec<ServiceName>,
     delay: Micros,
+    round: Micros,
     stream: Stream,
     applied: u32,
 }
 
 impl Actuators {
-    pub(crate) fn new(names: &[ServiceName], delay: Micros, seed: Seed) -> Actuators {
-        Actuators { names: names.to_vec(), delay, stream: seed.stream("world/actuators"), applied: 0 }
+    pub(crate) fn new(scenario: &Scenario, seed: Seed) -> Actuators {
+        Actuators {
+            names: scenario.names().to_vec(),
+            delay: scenario.actuator_delay,
+            round: scenario.actuator_round,
+            stream: seed.stream("world/actuators"),
+            applied: 0,
+        }
     }
 
-    /// When an effect commanded now takes place: after the delay, give or take half of it.
+    /// When an effect commanded now takes place: after the delay, give or take half of it, and in the next round.
     pub(crate) fn due(&mut self, now: SimTime) -> SimTime {
         let share = u64::from(self.stream.next_u32() >> 16);
-        now.after(Micros(self.delay.0 / 2 + ((self.delay.0 * share) >> 16)))
+        let SimTime(at) = now.after(Micros(self.delay.0 / 2 + ((self.delay.0 * share) >> 16)));
+        SimTime(at.next_multiple_of(self.round.0.max(1)))
     }
 
     /// When the answer to an effect that took place now arrives; never, if it is lost.

@@ -162,7 +162,7 @@ mod tests {
     fn readings(requests: u64) -> Readings {
         let mut service = ServiceReadings::default();
         service.totals.requests = requests;
-        Readings { services: vec![service], calls: Vec::new() }
+        Readings { services: vec![service], ..Readings::default() }
     }
 
     fn requests(batch: &[Observation]) -> Option<u64> {

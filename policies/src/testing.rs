@@ -3,15 +3,18 @@
 //! Answers what a policy sees in its tests, built reading by reading. Only for tests.
 
 use homeostat_core::{
-    Assessment, Finding, InForce, Indicator, Knowledge, Ledger, Millis, Policy, PolicyView, Proposal, Reading,
-    Replicas, ServiceScaling, Settings, Signal, Snapshot, Standing, Target, Timestamp, WindowCounts,
+    Assessment, BasisPoints, Finding, FindingState, Hypothesis, InForce, Incident, IncidentId, IncidentKind, Indicator,
+    Knowledge, Label, Ledger, Millis, Policy, PolicyView, Proposal, Reading, Replicas, Rule, RuleSettings,
+    SamplingProbability, ServiceSampling, ServiceScaling, Settings, Severity, Signal, Snapshot, Standing, Target,
+    Timestamp, WindowCounts,
 };
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct World {
     snapshot: Snapshot,
     assessment: Assessment,
     settings: Settings,
+    in_force: InForce,
 }
 
 impl World {
@@ -48,20 +51,80 @@ impl World {
         self
     }
 
+    pub(crate) fn with_rules(mut self, rules: Vec<Rule>) -> World {
+        self.settings.rules = RuleSettings::new(rules);
+        self
+    }
+
+    /// The traces of `service` are kept at so many parts per million.
+    pub(crate) fn sampled(mut self, service: &str, ppm: u64) -> World {
+        let tail = SamplingProbability::from_ppm_saturating(ppm);
+        self.in_force.sampling.insert(service.into(), ServiceSampling { head: SamplingProbability::ALWAYS, tail });
+        self
+    }
+
+    /// An incident that opened ten seconds ago, suspects one service and touches another.
+    pub(crate) fn suspecting(mut self, suspect: &str, touched: &str) -> World {
+        let finding = Finding {
+            detector: Label::new("test"),
+            service: touched.into(),
+            kind: IncidentKind::LatencyBurn,
+            severity: Severity::Page,
+            since: self.snapshot.at,
+            state: FindingState::Firing,
+            evidence: Vec::new(),
+        };
+        self.assessment.incidents.push(Incident {
+            id: IncidentId(1),
+            kind: finding.kind,
+            severity: finding.severity,
+            opened: self.snapshot.at - Millis::from_secs(10),
+            last_seen: self.snapshot.at,
+            services: vec![touched.into()],
+            findings: vec![finding],
+            hypotheses: vec![Hypothesis {
+                cause: suspect.into(),
+                mechanism: Label::new("test"),
+                confidence: BasisPoints(9000),
+                because: Vec::new(),
+            }],
+        });
+        self
+    }
+
     pub(crate) fn proposals(&self, policy: &dyn Policy) -> Vec<Proposal> {
+        self.proposals_while(policy, &Standing::default())
+    }
+
+    /// How the rules stand when they are looked at for the first time.
+    pub(crate) fn standing(&self, policy: &dyn Policy) -> Standing {
+        let mut standing = Standing::default();
+        self.seen(&Standing::default(), |view| policy.watch(view, &mut standing));
+        standing
+    }
+
+    /// What is proposed after the rules were looked at.
+    pub(crate) fn standing_proposals(&self, policy: &dyn Policy) -> Vec<Proposal> {
+        self.proposals_while(policy, &self.standing(policy))
+    }
+
+    fn proposals_while(&self, policy: &dyn Policy, standing: &Standing) -> Vec<Proposal> {
         let mut proposals = Vec::new();
-        let view = PolicyView {
+        self.seen(standing, |view| policy.propose(view, &mut proposals));
+        proposals
+    }
+
+    fn seen(&self, standing: &Standing, look: impl FnOnce(&PolicyView<'_>)) {
+        look(&PolicyView {
             snapshot: &self.snapshot,
             assessment: &self.assessment,
             knowledge: &Knowledge::default(),
             settings: &self.settings,
-            in_force: &InForce::default(),
+            in_force: &self.in_force,
             trials: &[],
             ledger: &Ledger::default(),
-            standing: &Standing::default(),
-        };
-        policy.propose(&view, &mut proposals);
-        proposals
+            standing,
+        });
     }
 
     fn reads(mut self, target: Target, indicator: Indicator, reading: Reading) -> World {

@@ -142,6 +142,7 @@ async fn status_now(State(state): State<ApiState>) -> Json<Status> {
         trials: view.trials.to_vec(),
         decisions: view.decisions.iter().cloned().collect(),
         withheld: record.map_or_else(Vec::new, |record| record.plan.withheld.clone()),
+        rules: status::rules(&view),
         learned: status::learned(&view.knowledge),
         pipeline: state.data_plane.stats(),
         doors: identity.doors,

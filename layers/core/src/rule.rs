@@ -73,6 +73,11 @@ impl Rule {
     pub fn policy(&self) -> Label {
         Label::owned(format!("{PREFIX}{}@{}", self.name, self.version))
     }
+
+    /// The name of the rule that proposes as `policy`; `None` if that is no rule.
+    pub fn name_in(policy: &Label) -> Option<&str> {
+        Some(policy.as_str().strip_prefix(PREFIX)?.rsplit_once('@')?.0)
+    }
 }
 
 /// Names of services, of which each may hold `*` for any text. An empty selector selects nothing.

@@ -7,13 +7,14 @@ use std::collections::BTreeMap;
 
 use homeostat_core::{
     AutonomySettings, BasisPoints, Efficacy, EfficacyKey, Incident, Indicator, Knowledge, Millis, ObjectiveKind,
-    Regime, ServiceName, ServiceObjectives, ServiceSampling, Snapshot, TickNumber, Timestamp, Trial, Window, Withheld,
+    Regime, Rule, RuleProblem, ServiceName, ServiceObjectives, ServiceSampling, Snapshot, TickNumber, Timestamp, Trial,
+    Window, Withheld,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::data_plane::{Aggregates, Red, Stats};
 use crate::doors::OpenDoors;
-use crate::view::{Decision, LoopView, Trouble};
+use crate::view::{Decision, LoopView, RuleCounts, Trouble};
 
 /// Everything at a glance.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -42,6 +43,9 @@ pub(crate) struct Status {
     pub(crate) decisions: Vec<Decision>,
     /// What was withheld at the last tick.
     pub(crate) withheld: Vec<Withheld>,
+    /// Operator rules, the highest priority first.
+    #[serde(default)]
+    pub(crate) rules: Vec<RuleStatus>,
     /// What was learned: how each kind of action fared against each kind of incident.
     pub(crate) learned: Vec<Learned>,
     /// What the data plane received, kept and sent.
@@ -67,6 +71,44 @@ pub(crate) struct AgentStatus {
     pub(crate) life: u64,
     /// Where the journal lives.
     pub(crate) state_dir: String,
+}
+
+/// One operator rule.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct RuleStatus {
+    /// Its name.
+    pub(crate) name: String,
+    /// Its version.
+    pub(crate) version: String,
+    /// Whether its proposals are only shown and counted.
+    pub(crate) dry_run: bool,
+    /// Services of which its condition holds, and since when.
+    pub(crate) holds: BTreeMap<ServiceName, Timestamp>,
+    /// How many services it cannot be told of, because something it reads is stale or missing.
+    pub(crate) unknown: u32,
+    /// What went wrong at the last tick, where something did.
+    pub(crate) problem: Option<RuleProblem>,
+    /// What became of its proposals since the agent started.
+    #[serde(flatten)]
+    pub(crate) counts: RuleCounts,
+}
+
+/// Every rule, and how it stands.
+pub(crate) fn rules(view: &LoopView) -> Vec<RuleStatus> {
+    let standing = |rule: &Rule| view.record.as_ref()?.plan.standing.of(&rule.policy()).cloned();
+    let status = |rule: &Rule| {
+        let standing = standing(rule);
+        RuleStatus {
+            name: rule.name.clone(),
+            version: rule.version.clone(),
+            dry_run: rule.dry_run,
+            unknown: standing.as_ref().map_or(0, |standing| standing.unknown),
+            problem: standing.as_ref().and_then(|standing| standing.problem.clone()),
+            holds: standing.map(|standing| standing.holds).unwrap_or_default(),
+            counts: view.counts.rules.get(&rule.name).copied().unwrap_or_default(),
+        }
+    };
+    view.settings.rules.iter().map(status).collect()
 }
 
 /// How one kind of action fared against one kind of incident.

@@ -4,10 +4,13 @@
 //! model; the plain `autoScaling: true` is another way of writing `scaling: Act`.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
-use homeostat_core::{Autonomy, Replicas, Seed, ServiceName, ServiceScaling, Settings};
+use homeostat_core::{Autonomy, Replicas, RuleSettings, Seed, ServiceName, ServiceScaling, Settings};
 
-use super::problems::Report;
+use homeostat_documents::rules;
+
+use super::Report;
 use super::scalars;
 use super::section::{Field, Section};
 
@@ -16,6 +19,7 @@ use super::section::{Field, Section};
 pub(super) struct Automation {
     pub(super) scale_endpoints: BTreeMap<ServiceName, String>,
     pub(super) webhook: Option<String>,
+    pub(super) rules_dir: Option<PathBuf>,
     pub(super) hold_at_start: bool,
 }
 
@@ -46,6 +50,9 @@ pub(super) fn read(mut section: Section<'_>, settings: &mut Settings, report: &m
             read_service(name, &field, settings, &mut automation, report);
         }
     }
+    if let Some(rules) = section.section("rules", report) {
+        automation.rules_dir = read_rules(rules, settings, report);
+    }
     read_scaling_autonomy(&mut section, settings, report);
     for name in ["autoRemediation", "autoInstrumentation"] {
         if let Some(field) = section.take(name)
@@ -56,6 +63,16 @@ pub(super) fn read(mut section: Section<'_>, settings: &mut Settings, report: &m
     }
     section.close(report);
     automation
+}
+
+/// Operator rules: a folder of files, or rules written here, or both.
+fn read_rules(mut section: Section<'_>, settings: &mut Settings, report: &mut Report) -> Option<PathBuf> {
+    let dir = section.get("dir", report, scalars::text).map(PathBuf::from);
+    if let Some(field) = section.take("inline") {
+        settings.rules = RuleSettings::new(rules::read_list(&field, report));
+    }
+    section.close(report);
+    dir
 }
 
 fn read_scaling_autonomy(section: &mut Section<'_>, settings: &mut Settings, report: &mut Report) {

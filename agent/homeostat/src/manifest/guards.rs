@@ -5,7 +5,7 @@
 
 use homeostat_core::{BasisPoints, GuardSettings, PerceptionSettings, RateBudget, ScalingSettings};
 
-use super::problems::Report;
+use super::Report;
 use super::scalars;
 use super::section::Section;
 use super::text::Value;

@@ -48,6 +48,7 @@ fn the_examples_in_the_embedded_manifest_are_good() {
         .replace(" exporters: []\n    #", " exporters:\n    #")
         .replace("services: {}", "services:")
         .replace("cap: {}", "cap:")
+        .replace("rules: {}", "rules:")
         .replace("Bearer …", "Bearer x")
         .lines()
         .map(|line| {
@@ -63,6 +64,7 @@ fn the_examples_in_the_embedded_manifest_are_good() {
     assert_eq!(manifest.scale_endpoints["checkout"], "http://127.0.0.1:8080/scale");
     assert_eq!(manifest.webhook.as_deref(), Some("http://127.0.0.1:9093/hook"));
     assert!(manifest.security.tls.is_some() && manifest.security.tokens.is_some());
+    assert_eq!(manifest.rules_dir.as_deref(), Some(Path::new("rules")));
     assert_eq!(manifest.settings.objectives.of(&ServiceName::from("checkout")).availability, BasisPoints(9990));
 }
 

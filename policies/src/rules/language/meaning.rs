@@ -114,7 +114,7 @@ pub(super) fn unknown_function(name: &str) -> String {
 /// Whether the condition as a whole is true or false.
 pub(super) fn whole(whole: &Typed) -> Option<Flaw> {
     let kind = whole.kind.filter(|kind| *kind != ValueType::Flag)?;
-    let what = format!("a condition must be true or false, this is a {kind}; compare it with something");
+    let what = format!("a condition must be true or false, this is {}; compare it with something", one(kind));
     Some(Flaw { start: whole.start, what })
 }
 
@@ -126,8 +126,8 @@ pub(super) fn combine(step: &Step, start: usize, sides: &[Typed; 2]) -> (Typed, 
             let sign = if *step == Step::And { "&&" } else { "||" };
             let wrong = sides.iter().find(|side| side.kind.is_some_and(|kind| kind != ValueType::Flag));
             let flaw = wrong.map(|side| {
-                let kind = side.kind.unwrap_or(ValueType::Flag);
-                let what = format!("{sign} joins what is true or false, this is a {kind}; compare it with something");
+                let kind = one(side.kind.unwrap_or(ValueType::Flag));
+                let what = format!("{sign} joins what is true or false, this is {kind}; compare it with something");
                 Flaw { start: side.start, what }
             });
             (flag(a.start), flaw)
@@ -166,8 +166,8 @@ pub(super) fn equal(a: &Typed, b: &Typed) -> Option<Flaw> {
 
 fn cannot_compare(a: &Typed, kind_a: ValueType, b: &Typed, kind_b: ValueType) -> String {
     let name = |side: &Typed, kind: ValueType| match &side.from {
-        From::Variable(variable) => format!("{variable}, a {kind},"),
-        _ => format!("a {kind}"),
+        From::Variable(variable) => format!("{variable}, {},", one(kind)),
+        _ => one(kind).to_owned(),
     };
     let hint = match (kind_a, kind_b) {
         (ValueType::Span, _) | (_, ValueType::Span) => "; a span of time is written duration(\"300ms\")",
@@ -216,6 +216,17 @@ fn unknown_word(variable: Variable, text: &str, start: usize) -> Option<Flaw> {
         None => format!("{variable} is never \"{text}\"; it is one of {}", known.join(", ")),
     };
     Some(Flaw { start, what })
+}
+
+/// One of a type, with its article.
+fn one(kind: ValueType) -> &'static str {
+    match kind {
+        ValueType::Flag => "a bool",
+        ValueType::Whole => "an int",
+        ValueType::Decimal => "a double",
+        ValueType::Span => "a duration",
+        ValueType::Text => "a string",
+    }
 }
 
 fn is_number(kind: ValueType) -> bool {

@@ -62,10 +62,10 @@ impl Parser {
     fn unexpected(&self) -> Flaw {
         let before = self.next.checked_sub(1).map(|before| &self.tokens[before].kind);
         self.flaw(match (self.kind(), before) {
-            (Kind::End, _) => "the condition ends too early".to_owned(),
             (Kind::Sign("%"), _) | (_, Some(Kind::Sign("%"))) => {
                 "there is no percent here; a share is written 0.8".to_owned()
             }
+            (Kind::End, _) => "the condition ends too early".to_owned(),
             (Kind::Word(word), _) if matches!(word.as_str(), "and" | "AND") => "both is written &&".to_owned(),
             (Kind::Word(word), _) if matches!(word.as_str(), "or" | "OR") => "either is written ||".to_owned(),
             (Kind::Word(word), _) if matches!(word.as_str(), "not" | "NOT") => "the opposite is written !".to_owned(),

@@ -26,6 +26,8 @@ pub(crate) struct ServiceConditions {
     pub(crate) extra_error_ppm: u32,
     pub(crate) lost_replicas: u32,
     pub(crate) start_delay_factor_bp: u64,
+    /// Instances that take requests and finish none, until they are restarted.
+    pub(crate) wedged_instances: u32,
     /// Whether its cache is to be empty when this begins.
     pub(crate) cache_flushed: bool,
     /// Cores of its host that somebody else uses.
@@ -54,6 +56,7 @@ impl Conditions {
             extra_error_ppm: 0,
             lost_replicas: 0,
             start_delay_factor_bp: 10_000,
+            wedged_instances: 0,
             cache_flushed: false,
             neighbour_cores: 0,
             sensor: Sensor::default(),

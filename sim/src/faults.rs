@@ -16,6 +16,7 @@ mod noisy_neighbour;
 mod replica_loss;
 mod slow_service;
 mod slow_start;
+mod wedged_instance;
 
 use homeostat_core::ServiceName;
 use serde::Deserialize;
@@ -74,6 +75,7 @@ catalogue! {
     FailingService => failing_service::FailingService;
     ReplicaLoss => replica_loss::ReplicaLoss;
     SlowStart => slow_start::SlowStart;
+    WedgedInstance => wedged_instance::WedgedInstance;
     ColdCache => cold_cache::ColdCache;
     NoisyNeighbour => noisy_neighbour::NoisyNeighbour;
     LostObservations => lost_observations::LostObservations;

@@ -42,6 +42,12 @@ pub struct Sample {
     pub errors: u32,
     /// Of these, slow.
     pub slow: u32,
+    /// Answered well and in time.
+    pub good: u32,
+    /// Refused at the concurrency limit.
+    pub shed: u32,
+    /// Requests in flight that are admitted; zero where there is no limit.
+    pub limit: u32,
     /// Median latency in microseconds; zero without requests.
     pub p50_us: u32,
     /// 99th percentile of latency in microseconds; zero without requests.
@@ -86,6 +92,9 @@ impl Series {
                 requests: (now.totals.requests - before.totals.requests) as u32,
                 errors: (now.totals.errors - before.totals.errors) as u32,
                 slow: (now.totals.slow - before.totals.slow) as u32,
+                good: (now.totals.good - before.totals.good) as u32,
+                shed: (now.totals.shed - before.totals.shed) as u32,
+                limit: now.admission.map_or(0, |admission| admission.limit),
                 p50_us: now.p50_us.unwrap_or(0) as u32,
                 p99_us: now.p99_us.unwrap_or(0) as u32,
                 utilization_bp: now.utilization_bp.unwrap_or(0) as u32,

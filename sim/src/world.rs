@@ -182,6 +182,12 @@ impl<'a> World<'a> {
             if old.lost_replicas < service.lost_replicas {
                 self.plant.lose_replicas(now, index, service.lost_replicas - old.lost_replicas);
             }
+            if old.wedged_instances < service.wedged_instances {
+                self.plant.wedge(now, index, service.wedged_instances - old.wedged_instances);
+            }
+            if service.wedged_instances == 0 && 0 < old.wedged_instances {
+                self.plant.unwedge(now, index);
+            }
             if service.lost_replicas == 0 && 0 < old.lost_replicas {
                 self.plant.restore_replicas(now, index);
             }

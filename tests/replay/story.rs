@@ -108,7 +108,10 @@ impl World {
             Actuation::SetSampling { service, sampling } => {
                 self.tails.insert(service.clone(), sampling.tail.ppm().into());
             }
-            Actuation::Notify { .. } => {}
+            Actuation::SetParameter { .. }
+            | Actuation::Restart { .. }
+            | Actuation::Profile { .. }
+            | Actuation::Notify { .. } => {}
         }
     }
 

@@ -100,7 +100,11 @@ impl Actuators {
     pub async fn read_back(&self, actuation: &Actuation) -> Option<Actuation> {
         match actuation {
             Actuation::SetReplicas { service, .. } => self.scale_endpoint.read_back(service).await,
-            Actuation::SetSampling { .. } | Actuation::Notify { .. } => None,
+            Actuation::SetSampling { .. }
+            | Actuation::SetParameter { .. }
+            | Actuation::Restart { .. }
+            | Actuation::Profile { .. }
+            | Actuation::Notify { .. } => None,
         }
     }
 
@@ -126,7 +130,10 @@ impl Actuators {
                     None => Ok(()),
                 }
             }
-            Actuation::SetSampling { .. } => Err(ActuatorError::Unsupported { actuation: actuation.to_string() }),
+            Actuation::SetSampling { .. }
+            | Actuation::SetParameter { .. }
+            | Actuation::Restart { .. }
+            | Actuation::Profile { .. } => Err(ActuatorError::Unsupported { actuation: actuation.to_string() }),
         }
     }
 }

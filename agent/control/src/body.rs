@@ -212,7 +212,7 @@ impl Body {
             self.execution.release(now, *id, &mut step);
         }
         self.execution.advance(now, gate, snapshot, &mut step);
-        self.execution.start(now, gate, plan, &self.settings.autonomy, &mut step);
+        self.execution.start(now, gate, plan, &self.settings, &mut step);
         step
     }
 

@@ -11,7 +11,7 @@ use homeostat_core::{Rule, RuleSettings};
 use homeostat_documents::{Note, Place, Problem, rules};
 
 /// The largest file that is read: a thousand services with all their keys fit ten times over.
-const BYTES_MAX: u64 = 1024 * 1024;
+pub(crate) const BYTES_MAX: u64 = 1024 * 1024;
 
 /// Files of one folder that are read. One for each rule that an agent may have is plenty.
 const FILES_MAX: usize = RuleSettings::RULES_MAX;

@@ -182,6 +182,12 @@ pub(crate) enum EffectKind {
     SetSampling,
     /// Replicas were set.
     SetReplicas,
+    /// A parameter was set.
+    SetParameter,
+    /// An instance was restarted.
+    Restart,
+    /// A profile was taken.
+    Profile,
     /// People were told.
     Notify,
     /// The world's state was read.
@@ -190,14 +196,24 @@ pub(crate) enum EffectKind {
 
 impl EffectKind {
     /// All kinds.
-    pub(crate) const ALL: [EffectKind; 4] =
-        [EffectKind::SetSampling, EffectKind::SetReplicas, EffectKind::Notify, EffectKind::ReadBack];
+    pub(crate) const ALL: [EffectKind; 7] = [
+        EffectKind::SetSampling,
+        EffectKind::SetReplicas,
+        EffectKind::SetParameter,
+        EffectKind::Restart,
+        EffectKind::Profile,
+        EffectKind::Notify,
+        EffectKind::ReadBack,
+    ];
 
     /// The name in metrics.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             EffectKind::SetSampling => "set_sampling",
             EffectKind::SetReplicas => "set_replicas",
+            EffectKind::SetParameter => "set_parameter",
+            EffectKind::Restart => "restart",
+            EffectKind::Profile => "profile",
             EffectKind::Notify => "notify",
             EffectKind::ReadBack => "read_back",
         }

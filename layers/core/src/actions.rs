@@ -4,27 +4,40 @@
 //! and how long the world needs to show it. Each expands to one actuation when it is proposed.
 
 mod adjust_sampling;
+mod limit_concurrency;
 mod notify;
+mod profile_service;
+mod restart_instance;
 mod scale_replicas;
+mod set_dimmer;
 
 pub use adjust_sampling::ADJUST_SAMPLING;
 pub use adjust_sampling::adjust_sampling;
+pub use limit_concurrency::LIMIT_CONCURRENCY;
+pub use limit_concurrency::{lower_limit, raise_limit};
 pub use notify::NOTIFY;
 pub use notify::notify;
+pub use profile_service::PROFILE_SERVICE;
+pub use profile_service::profile_service;
+pub use restart_instance::RESTART_INSTANCE;
+pub use restart_instance::restart_instance;
 pub use scale_replicas::SCALE_REPLICAS;
 pub use scale_replicas::{scale_in, scale_out};
+pub use set_dimmer::SET_DIMMER;
+pub use set_dimmer::{brighten, dim};
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Actuation, BasisPoints, Indicator, Label, Millis, ObjectiveKind, ServiceName, Signal, Snapshot, Target, Unit,
-    Window,
+    Actuation, BasisPoints, Indicator, InstanceId, Label, Millis, ObjectiveKind, ServiceName, Signal, Snapshot, Target,
+    Unit, Window,
 };
 
 /// The catalogue: every kind of action, in the order in which ties between proposals break.
-pub const CATALOGUE: &[&ActionKind] = &[&SCALE_REPLICAS, &ADJUST_SAMPLING, &NOTIFY];
+pub const CATALOGUE: &[&ActionKind] =
+    &[&SCALE_REPLICAS, &RESTART_INSTANCE, &SET_DIMMER, &LIMIT_CONCURRENCY, &ADJUST_SAMPLING, &PROFILE_SERVICE, &NOTIFY];
 
 /// The kind called `name`.
 pub fn kind(name: &str) -> Option<&'static ActionKind> {
@@ -38,12 +51,25 @@ pub struct ActionKind {
     pub name: Label,
     /// What it may be gated by.
     pub class: ActionClass,
+    /// Whether it can be taken back.
+    pub reversal: Reversal,
     /// How long the outside may take to carry it out.
     pub apply_within: Millis,
     /// How long the world needs to show the effect.
     pub settle: Millis,
     /// How long the same target is left alone by this kind afterwards. Never shorter than `settle`.
     pub cooldown: Millis,
+}
+
+/// Whether actions of a kind can be taken back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reversal {
+    /// Each carries its way back; one without is refused.
+    WayBack,
+    /// Nothing is changed that would have to be put back: telling, looking.
+    NotNeeded,
+    /// Done is done. Needs a person's word, each time or once in the manifest.
+    Impossible,
 }
 
 /// Groups of action kinds that share one autonomy setting.
@@ -56,15 +82,41 @@ pub enum ActionClass {
     Scaling,
     /// Telling people.
     Notification,
+    /// Putting right what is broken.
+    Remediation,
+    /// Refusing or leaving out some work so that the rest is done in time.
+    Shedding,
+    /// Looking closer.
+    Profiling,
+}
+
+impl ActionClass {
+    /// Every class, in order.
+    pub const ALL: [ActionClass; 6] = [
+        ActionClass::Sampling,
+        ActionClass::Scaling,
+        ActionClass::Notification,
+        ActionClass::Remediation,
+        ActionClass::Shedding,
+        ActionClass::Profiling,
+    ];
+
+    /// The name used in the manifest, logs, metrics and explanations.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            ActionClass::Sampling => "sampling",
+            ActionClass::Scaling => "scaling",
+            ActionClass::Notification => "notification",
+            ActionClass::Remediation => "remediation",
+            ActionClass::Shedding => "shedding",
+            ActionClass::Profiling => "profiling",
+        }
+    }
 }
 
 impl fmt::Display for ActionClass {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            ActionClass::Sampling => "sampling",
-            ActionClass::Scaling => "scaling",
-            ActionClass::Notification => "notification",
-        })
+        f.write_str(self.as_str())
     }
 }
 
@@ -139,7 +191,23 @@ pub enum Measure {
     /// Spans that the agent keeps by chance rather than by rule, in thousandths per second. What is kept by rule is no
     /// choice of the loop and must not count against one.
     SpansKeptByChance,
+    /// Requests that an instance holds while it finishes none; zero while it makes progress.
+    Stuck {
+        /// Of which service.
+        service: ServiceName,
+        /// Which instance.
+        instance: InstanceId,
+    },
+    /// The mean time between two good answers, in microseconds. Unlike a share it does not get worse when only more is asked
+    /// for, and unlike a count of good answers less of it is better.
+    GoodAnswerGap {
+        /// Whose answers.
+        service: ServiceName,
+    },
 }
+
+/// The gap read when there is no good answer at all: an hour, longer than any that could be measured.
+const GAP_US_MAX: u64 = 3_600_000_000;
 
 impl Measure {
     /// The measure's value, if the snapshot has it fresh.
@@ -162,6 +230,16 @@ impl Measure {
                 let kept = agent(Indicator::SpansKeptTotal)?;
                 Some(kept.saturating_sub(agent(Indicator::SpansKeptByRuleTotal)?))
             }
+            Measure::Stuck { service, instance } => {
+                let target = Target::Instance(service.clone(), instance.clone());
+                let value = |indicator| snapshot.reading(&target, indicator).fresh();
+                let (held, finished) = (value(Indicator::RequestsInFlight)?, value(Indicator::CompletedTotal)?);
+                Some(if finished == 0 { held } else { 0 })
+            }
+            Measure::GoodAnswerGap { service } => {
+                let good_milli_per_second = snapshot.service_value(service, Indicator::GoodTotal)?;
+                Some(1_000_000_000_u64.checked_div(good_milli_per_second).unwrap_or(GAP_US_MAX))
+            }
         }
     }
 }
@@ -173,6 +251,8 @@ impl Measure {
             Measure::Reading(signal) => signal.indicator.unit(),
             Measure::BadRatio { .. } | Measure::KeptShare { .. } => Unit::BasisPoints,
             Measure::SpansKeptByChance => Unit::MilliPerSecond,
+            Measure::Stuck { .. } => Unit::Count,
+            Measure::GoodAnswerGap { .. } => Unit::Micros,
         }
     }
 }
@@ -185,6 +265,8 @@ impl fmt::Display for Measure {
             Measure::BadRatio { service, kind: ObjectiveKind::Latency } => write!(f, "slow share of {service}"),
             Measure::KeptShare { service } => write!(f, "kept share of {service}"),
             Measure::SpansKeptByChance => f.write_str("spans kept by chance"),
+            Measure::Stuck { service, instance } => write!(f, "requests stuck in {instance} of {service}"),
+            Measure::GoodAnswerGap { service } => write!(f, "time between good answers of {service}"),
         }
     }
 }

@@ -7,12 +7,62 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{IncidentId, Replicas, ServiceName, ServiceSampling, Severity};
+use crate::{IncidentId, Indicator, InstanceId, Replicas, ServiceName, ServiceSampling, Severity};
 
 /// How soon a person should read a notification.
 pub type Urgency = Severity;
 
-/// One primitive change, as a desired state: performing it twice is the same as once.
+/// A knob of a service that can be turned. Closed, because each has its unit and its reading written beside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Parameter {
+    /// Requests in flight that the service admits; one more is refused at once, which sheds load.
+    ConcurrencyLimit,
+    /// The share of optional work that the service does, in basis points; less of it is a brownout.
+    Dimmer,
+}
+
+impl Parameter {
+    /// Every parameter, in order.
+    pub const ALL: [Parameter; 2] = [Parameter::ConcurrencyLimit, Parameter::Dimmer];
+
+    /// How its value is observed.
+    pub const fn indicator(self) -> Indicator {
+        match self {
+            Parameter::ConcurrencyLimit => Indicator::ConcurrencyLimit,
+            Parameter::Dimmer => Indicator::Dimmer,
+        }
+    }
+}
+
+impl fmt::Display for Parameter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.indicator().as_str())
+    }
+}
+
+/// What a profile is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProfileKind {
+    /// Where processor time goes.
+    Cpu,
+    /// Who holds memory.
+    Heap,
+}
+
+impl ProfileKind {
+    /// The name on the wire and in explanations.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            ProfileKind::Cpu => "cpu",
+            ProfileKind::Heap => "heap",
+        }
+    }
+}
+
+/// One primitive change. What is set is a desired state; what happens once (`Restart`, `Profile`, `Notify`) is told apart by
+/// the id of its request. Either way, performing it twice under one id is the same as once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Actuation {
@@ -29,6 +79,31 @@ pub enum Actuation {
         service: ServiceName,
         /// How many.
         replicas: Replicas,
+    },
+    /// Run `service` with this value of one of its knobs.
+    SetParameter {
+        /// Which service.
+        service: ServiceName,
+        /// Which knob.
+        parameter: Parameter,
+        /// The value, in the unit of the parameter's indicator.
+        value: u64,
+    },
+    /// Start one instance anew. What it was working on is lost.
+    Restart {
+        /// Which service.
+        service: ServiceName,
+        /// Which of its instances.
+        instance: InstanceId,
+    },
+    /// Take a profile.
+    Profile {
+        /// Of which service.
+        service: ServiceName,
+        /// Of what.
+        profile: ProfileKind,
+        /// For how long.
+        seconds: u32,
     },
     /// Tell people something.
     Notify {
@@ -50,6 +125,13 @@ impl fmt::Display for Actuation {
             Actuation::SetReplicas { service, replicas } => write!(f, "run {service} with {replicas} replicas"),
             Actuation::Notify { incident: Some(incident), text, .. } => write!(f, "notify about {incident}: {text}"),
             Actuation::Notify { incident: None, text, .. } => write!(f, "notify: {text}"),
+            Actuation::SetParameter { service, parameter, value } => {
+                write!(f, "run {service} with {parameter} {}", parameter.indicator().unit().render(*value))
+            }
+            Actuation::Restart { service, instance } => write!(f, "restart {instance} of {service}"),
+            Actuation::Profile { service, profile, seconds } => {
+                write!(f, "take a {} profile of {service} for {seconds} s", profile.as_str())
+            }
         }
     }
 }

@@ -17,6 +17,7 @@ mod window;
 
 mod assessment;
 mod objective;
+mod permissions;
 
 pub mod actions;
 mod actuation;
@@ -34,17 +35,18 @@ mod record;
 mod settings;
 mod wall;
 
-pub use actuation::{Actuation, Urgency};
+pub use actuation::{Actuation, Parameter, ProfileKind, Urgency};
 pub use assessment::{Assessment, Evidence, Finding, FindingState, Hypothesis, Incident, IncidentKind, Severity};
 pub use choice::{
     ChoiceKnowledge, ChoiceOption, ChoiceRecord, FEATURES, Features, Learner, LinearSums, PendingChoice, Question,
     SumsFlaw, Watch,
 };
 pub use condition::{Arithmetic, Comparison, Condition, MILLIONTHS, Search, Step, Value, ValueType, Variable};
-pub use ids::{ActionId, Generation, IncidentId, Label, OperationName, ServiceName, TickNumber};
+pub use ids::{ActionId, Generation, IncidentId, InstanceId, Label, OperationName, ServiceName, TickNumber};
 pub use knowledge::{Baseline, Efficacy, EfficacyKey, Knowledge};
 pub use objective::{ObjectiveKind, ServiceObjectives};
 pub use per_signal::{PerIndicator, PerSignal};
+pub use permissions::{Permissions, Range, RestartPermission, ServicePermissions};
 pub use plan::{ActionRequest, Alternative, Plan, Withheld, WithholdReason};
 pub use policy::{PROPOSALS_MAX, Policy, PolicyView, Proposal};
 pub use record::{Regime, TickRecord, TrialChange};
@@ -56,7 +58,7 @@ pub use settings::{
     SamplingSettings, ScalingSettings, ServiceScaling, Settings,
 };
 pub use signal::{Direction, Indicator, IndicatorKind, MissingReason, Observation, Reading, Signal, Unit};
-pub use snapshot::{Edge, Served, Snapshot};
+pub use snapshot::{Edge, Progress, Served, Snapshot};
 pub use standing::{RuleProblem, RuleStanding, Standing};
 pub use target::Target;
 pub use trial::{Ledger, LedgerEntry, Outcome, Report, ReportKind, Trial, TrialStage, TrialState, Verdict};

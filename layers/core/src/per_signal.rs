@@ -119,6 +119,11 @@ impl<V> PerSignal<V> {
         self.rows.iter().map(|(target, row)| (target, row.as_ref()))
     }
 
+    /// The targets from `first` on with everything of them, in the order of the targets.
+    pub fn rows_from(&self, first: Target) -> impl Iterator<Item = (&Target, &PerIndicator<V>)> {
+        self.rows.range(first..).map(|(target, row)| (target, row.as_ref()))
+    }
+
     /// Every target with everything of it, to be changed, in the order of the targets.
     pub fn rows_mut(&mut self) -> impl Iterator<Item = (&Target, &mut PerIndicator<V>)> {
         self.rows.iter_mut().map(|(target, row)| (target, row.as_mut()))
@@ -128,7 +133,7 @@ impl<V> PerSignal<V> {
     pub fn services(&self) -> impl Iterator<Item = (&ServiceName, &PerIndicator<V>)> {
         self.rows.iter().filter_map(|(target, row)| match target {
             Target::Service(service) => Some((service, row.as_ref())),
-            Target::Agent | Target::Operation(..) => None,
+            Target::Agent | Target::Operation(..) | Target::Instance(..) => None,
         })
     }
 

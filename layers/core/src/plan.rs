@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::actions::Action;
 use crate::{
-    ActionId, BasisPoints, ChoiceRecord, IncidentId, IncidentKind, Label, Proposal, Regime, Standing, Timestamp,
+    ActionId, BasisPoints, ChoiceRecord, IncidentId, IncidentKind, Label, Proposal, Regime, ServiceName, Standing,
+    Timestamp,
 };
 
 /// One fully determined action.
@@ -121,6 +122,13 @@ pub enum WithholdReason {
         /// The value it holds to.
         wanted: u64,
     },
+    /// It could be taken back, but nobody has said how.
+    NoWayBack,
+    /// Nothing else of the service is seen to carry on meanwhile.
+    LastHealthy {
+        /// Which service.
+        service: ServiceName,
+    },
     /// Another proposal for the same target was chosen.
     NotChosen {
         /// The policy whose proposal was.
@@ -144,6 +152,10 @@ impl fmt::Display for WithholdReason {
             }
             WithholdReason::OutsideEnvelope { asked, floor, ceiling } => {
                 write!(f, "{asked} is outside the envelope of {floor} to {ceiling}")
+            }
+            WithholdReason::NoWayBack => f.write_str("there is no way back"),
+            WithholdReason::LastHealthy { service } => {
+                write!(f, "no other instance of {service} is seen to make progress")
             }
             WithholdReason::NotAllowed => f.write_str("the manifest does not let the agent change this target"),
             WithholdReason::DryRun => f.write_str("the rule is in dry run"),

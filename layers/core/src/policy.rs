@@ -6,7 +6,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::actions::Action;
-use crate::{Assessment, InForce, IncidentId, Knowledge, Label, Ledger, Settings, Snapshot, Standing, Trial};
+use crate::{
+    Assessment, InForce, IncidentId, Knowledge, Label, Ledger, Parameter, Reading, ServiceName, Settings, Snapshot,
+    Standing, Target, Trial,
+};
 
 /// Everything a policy may look at. All of it is frozen for the tick.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +30,22 @@ pub struct PolicyView<'a> {
     pub ledger: &'a Ledger,
     /// How the operator rules stand; while that is being found out, how they stood at the last tick.
     pub standing: &'a Standing,
+}
+
+impl PolicyView<'_> {
+    /// What `parameter` of `service` stands at: what the service says, else what the loop has set, else the value of a good day;
+    /// nothing where the service says something that is too old, or may not be changed.
+    pub fn parameter(&self, service: &ServiceName, parameter: Parameter) -> Option<u64> {
+        let range = self.settings.permissions.of(service).range(parameter)?;
+        match self.snapshot.reading(&Target::Service(service.clone()), parameter.indicator()) {
+            Reading::Fresh { value } => Some(value),
+            Reading::Stale { .. } => None,
+            Reading::Missing { .. } => {
+                let set = self.in_force.parameters.get(service).and_then(|set| set.get(&parameter));
+                Some(set.copied().unwrap_or(range.max))
+            }
+        }
+    }
 }
 
 /// Proposals of one policy that are looked at in a tick: more than the default budgets let pass in three minutes. What is

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Generation, Micros, SamplingProbability, ServiceName};
+use crate::{Generation, Micros, Parameter, SamplingProbability, ServiceName};
 
 /// How the traces of one service are sampled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,4 +50,7 @@ impl SamplingPlan {
 pub struct InForce {
     /// Sampling per service; a service without an entry has the settings' initial sampling.
     pub sampling: BTreeMap<ServiceName, ServiceSampling>,
+    /// Parameters per service. Read where the service itself does not say what it goes by.
+    #[serde(default)]
+    pub parameters: BTreeMap<ServiceName, BTreeMap<Parameter, u64>>,
 }

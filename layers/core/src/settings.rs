@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::actions::ActionClass;
+use crate::actions::{self, Action, ActionClass, Reversal};
 use crate::{
-    BasisPoints, Micros, Millis, Replicas, RuleSettings, SamplingProbability, Seed, ServiceName, ServiceObjectives,
-    ServiceSampling,
+    Actuation, BasisPoints, Micros, Millis, Permissions, Replicas, RestartPermission, RuleSettings,
+    SamplingProbability, Seed, ServiceName, ServiceObjectives, ServiceSampling,
 };
 
 /// Everything the loop is told by people.
@@ -24,6 +24,9 @@ pub struct Settings {
     pub sampling: SamplingSettings,
     /// What may be scaled, and how far.
     pub scaling: ScalingSettings,
+    /// What else may be done to which service.
+    #[serde(default)]
+    pub permissions: Permissions,
     /// What may be done without asking.
     pub autonomy: AutonomySettings,
     /// How often and how far.
@@ -34,6 +37,28 @@ pub struct Settings {
     /// What operators want done under conditions of their own.
     #[serde(default, skip_serializing_if = "RuleSettings::is_empty")]
     pub rules: RuleSettings,
+}
+
+impl Settings {
+    /// The autonomy under which `action` is carried out. What cannot be taken back is asked first, whatever its class may do,
+    /// unless people have said for this service that they need not be asked.
+    pub fn autonomy_of(&self, action: &Action) -> Autonomy {
+        let of_class = self.autonomy.of(action.class);
+        let harmless = actions::kind(action.kind.as_str()).is_some_and(|kind| kind.reversal == Reversal::NotNeeded);
+        if harmless || action.way_back.is_some() || self.permits_unasked(&action.actuation) {
+            return of_class;
+        }
+        of_class.min(Autonomy::Approve)
+    }
+
+    fn permits_unasked(&self, actuation: &Actuation) -> bool {
+        match actuation {
+            Actuation::Restart { service, .. } => {
+                self.permissions.of(service).restart == Some(RestartPermission::Unasked)
+            }
+            _ => false,
+        }
+    }
 }
 
 /// Whether anything is tried out.
@@ -203,8 +228,9 @@ pub enum Autonomy {
 impl GuardSettings {
     /// The longest window of any budget.
     pub fn longest_window(&self) -> Millis {
-        let budgets = [self.per_target, self.sampling, self.scaling, self.notification, self.global];
-        budgets.into_iter().map(|budget| budget.window).max().unwrap_or_default()
+        let budgets = [self.per_target, self.global];
+        let budgets = budgets.into_iter().chain(ActionClass::ALL.map(|class| self.budget(class)));
+        budgets.map(|budget| budget.window).max().unwrap_or_default()
     }
 
     /// The budget of `class`.
@@ -213,6 +239,9 @@ impl GuardSettings {
             ActionClass::Sampling => self.sampling,
             ActionClass::Scaling => self.scaling,
             ActionClass::Notification => self.notification,
+            ActionClass::Remediation => self.remediation,
+            ActionClass::Shedding => self.shedding,
+            ActionClass::Profiling => self.profiling,
         }
     }
 }
@@ -226,8 +255,21 @@ pub struct AutonomySettings {
     pub scaling: Autonomy,
     /// Of notifying people.
     pub notification: Autonomy,
+    /// Of restarts.
+    #[serde(default = "observe")]
+    pub remediation: Autonomy,
+    /// Of refusing requests and dimming.
+    #[serde(default = "observe")]
+    pub shedding: Autonomy,
+    /// Of profiling.
+    #[serde(default = "observe")]
+    pub profiling: Autonomy,
     /// How long a question to a person stands.
     pub approval_expires: Millis,
+}
+
+const fn observe() -> Autonomy {
+    Autonomy::Observe
 }
 
 impl AutonomySettings {
@@ -237,6 +279,9 @@ impl AutonomySettings {
             ActionClass::Sampling => self.sampling,
             ActionClass::Scaling => self.scaling,
             ActionClass::Notification => self.notification,
+            ActionClass::Remediation => self.remediation,
+            ActionClass::Shedding => self.shedding,
+            ActionClass::Profiling => self.profiling,
         }
     }
 }
@@ -247,6 +292,9 @@ impl Default for AutonomySettings {
             sampling: Autonomy::Act,
             scaling: Autonomy::Observe,
             notification: Autonomy::Act,
+            remediation: observe(),
+            shedding: observe(),
+            profiling: observe(),
             approval_expires: Millis::from_secs(900),
         }
     }
@@ -272,12 +320,45 @@ pub struct GuardSettings {
     pub scaling: RateBudget,
     /// Notifications together.
     pub notification: RateBudget,
+    /// Restarts together.
+    #[serde(default = "rarely")]
+    pub remediation: RateBudget,
+    /// Changes of limits and dimmers together.
+    #[serde(default = "often")]
+    pub shedding: RateBudget,
+    /// Profiles together.
+    #[serde(default = "rarely")]
+    pub profiling: RateBudget,
     /// Actions of any class together.
     pub global: RateBudget,
     /// One scaling action multiplies or divides replicas by at most this, in basis points.
     pub replica_factor_max: BasisPoints,
     /// One sampling action multiplies or divides a probability by at most this, in basis points.
     pub sampling_factor_max: BasisPoints,
+    /// One action multiplies or divides a concurrency limit by at most this, in basis points.
+    #[serde(default = "twofold")]
+    pub limit_factor_max: BasisPoints,
+    /// One action moves a dimmer by at most this share of all optional work.
+    #[serde(default = "half")]
+    pub dimmer_step_max: BasisPoints,
+}
+
+const fn twofold() -> BasisPoints {
+    BasisPoints(20_000)
+}
+
+const fn half() -> BasisPoints {
+    BasisPoints(5000)
+}
+
+/// Four in ten minutes: who wants more of what cannot be taken back, or of what costs while it lasts, should look first.
+const fn rarely() -> RateBudget {
+    RateBudget { actions_max: 4, window: Millis::from_secs(600) }
+}
+
+/// Twelve a minute, as overload does not wait: two services step by step, or more in turns.
+const fn often() -> RateBudget {
+    RateBudget { actions_max: 12, window: Millis::from_secs(60) }
 }
 
 impl Default for GuardSettings {
@@ -287,9 +368,14 @@ impl Default for GuardSettings {
             sampling: RateBudget { actions_max: 300, window: Millis::from_secs(60) },
             scaling: RateBudget { actions_max: 6, window: Millis::from_secs(60) },
             notification: RateBudget { actions_max: 10, window: Millis::from_secs(60) },
+            remediation: rarely(),
+            shedding: often(),
+            profiling: rarely(),
             global: RateBudget { actions_max: 310, window: Millis::from_secs(60) },
             replica_factor_max: BasisPoints(20_000),
             sampling_factor_max: BasisPoints(100_000),
+            limit_factor_max: twofold(),
+            dimmer_step_max: half(),
         }
     }
 }

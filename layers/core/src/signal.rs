@@ -35,6 +35,18 @@ pub enum Indicator {
     SpansKeptByRuleTotal,
     /// The head-sampling probability that the target's sampler last fetched.
     HeadProbability,
+    /// Requests answered without failure and faster than the latency objective: what users came for.
+    GoodTotal,
+    /// Requests that are being worked on or wait inside the target.
+    RequestsInFlight,
+    /// Requests that an instance has finished, well or not.
+    CompletedTotal,
+    /// Requests in flight that the target admits.
+    ConcurrencyLimit,
+    /// Requests refused because the concurrency limit was reached.
+    ShedTotal,
+    /// The share of its optional work that the target does.
+    Dimmer,
 }
 
 /// How the values of an indicator follow each other.
@@ -78,7 +90,7 @@ pub enum Direction {
 
 impl Indicator {
     /// Every indicator, in order.
-    pub const ALL: [Indicator; 11] = [
+    pub const ALL: [Indicator; 17] = [
         Indicator::RequestsTotal,
         Indicator::ErrorsTotal,
         Indicator::SlowTotal,
@@ -90,6 +102,12 @@ impl Indicator {
         Indicator::SpansKeptTotal,
         Indicator::SpansKeptByRuleTotal,
         Indicator::HeadProbability,
+        Indicator::GoodTotal,
+        Indicator::RequestsInFlight,
+        Indicator::CompletedTotal,
+        Indicator::ConcurrencyLimit,
+        Indicator::ShedTotal,
+        Indicator::Dimmer,
     ];
 
     /// Counter or gauge.
@@ -100,11 +118,17 @@ impl Indicator {
             | Indicator::SlowTotal
             | Indicator::SpansReceivedTotal
             | Indicator::SpansKeptTotal
-            | Indicator::SpansKeptByRuleTotal => IndicatorKind::Counter,
-            Indicator::LatencyP50 | Indicator::LatencyP99 | Indicator::ReplicasReady | Indicator::HeadProbability => {
-                IndicatorKind::Gauge
-            }
-            Indicator::Utilization => IndicatorKind::Averaged,
+            | Indicator::SpansKeptByRuleTotal
+            | Indicator::GoodTotal
+            | Indicator::CompletedTotal
+            | Indicator::ShedTotal => IndicatorKind::Counter,
+            Indicator::LatencyP50
+            | Indicator::LatencyP99
+            | Indicator::ReplicasReady
+            | Indicator::HeadProbability
+            | Indicator::ConcurrencyLimit
+            | Indicator::Dimmer => IndicatorKind::Gauge,
+            Indicator::Utilization | Indicator::RequestsInFlight => IndicatorKind::Averaged,
         }
     }
 
@@ -112,8 +136,8 @@ impl Indicator {
     pub const fn unit(self) -> Unit {
         match self {
             Indicator::LatencyP50 | Indicator::LatencyP99 => Unit::Micros,
-            Indicator::Utilization => Unit::BasisPoints,
-            Indicator::ReplicasReady => Unit::Count,
+            Indicator::Utilization | Indicator::Dimmer => Unit::BasisPoints,
+            Indicator::ReplicasReady | Indicator::RequestsInFlight | Indicator::ConcurrencyLimit => Unit::Count,
             Indicator::HeadProbability => Unit::Ppm,
             _ => Unit::MilliPerSecond,
         }
@@ -126,7 +150,9 @@ impl Indicator {
             | Indicator::SlowTotal
             | Indicator::LatencyP50
             | Indicator::LatencyP99
-            | Indicator::Utilization => Direction::HigherIsWorse,
+            | Indicator::Utilization
+            | Indicator::RequestsInFlight
+            | Indicator::ShedTotal => Direction::HigherIsWorse,
             _ => Direction::Neutral,
         }
     }
@@ -145,6 +171,12 @@ impl Indicator {
             Indicator::SpansKeptTotal => "spans kept",
             Indicator::SpansKeptByRuleTotal => "spans kept by rule",
             Indicator::HeadProbability => "head probability",
+            Indicator::GoodTotal => "good answers",
+            Indicator::RequestsInFlight => "requests in flight",
+            Indicator::CompletedTotal => "requests completed",
+            Indicator::ConcurrencyLimit => "concurrency limit",
+            Indicator::ShedTotal => "requests shed",
+            Indicator::Dimmer => "dimmer",
         }
     }
 }

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    BasisPoints, Indicator, MissingReason, PerIndicator, PerSignal, Reading, ServiceName, Target, Timestamp,
-    WindowCounts,
+    BasisPoints, Indicator, InstanceId, MissingReason, PerIndicator, PerSignal, Reading, ServiceName, Target,
+    Timestamp, WindowCounts,
 };
 
 /// One service calls another.
@@ -35,7 +35,7 @@ pub struct Snapshot {
     pub counts: BTreeMap<ServiceName, WindowCounts>,
     /// Who calls whom. Shared from tick to tick, because it seldom changes.
     pub edges: Arc<BTreeSet<Edge>>,
-    /// The share of signals that are not fresh.
+    /// The share of signals that are not fresh, those of single instances left out.
     pub blindness: BasisPoints,
     /// Observations refused because the bound on targets or edges was reached.
     pub overflow: u64,
@@ -55,6 +55,27 @@ impl Served<'_> {
     /// The fresh value of `indicator`.
     pub fn value(&self, indicator: Indicator) -> Option<u64> {
         self.readings?.get(indicator)?.fresh()
+    }
+}
+
+/// How far an instance gets with its requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Requests in flight, if fresh.
+    pub held: Option<u64>,
+    /// Requests finished, in thousandths per second, if fresh.
+    pub finished: Option<u64>,
+}
+
+impl Progress {
+    /// It finishes requests.
+    pub fn makes_progress(self) -> bool {
+        self.finished.is_some_and(|finished| 0 < finished)
+    }
+
+    /// It holds requests and finishes none.
+    pub fn is_stuck(self) -> bool {
+        self.finished == Some(0) && self.held.is_some_and(|held| 0 < held)
     }
 }
 
@@ -83,6 +104,20 @@ impl Snapshot {
             while rows.next_if(|(other, _)| *other < service).is_some() {}
             let readings = rows.next_if(|(other, _)| *other == service).map(|(_, row)| row);
             Served { service, counts, readings }
+        })
+    }
+
+    /// The instances of `service` that are known one by one, in name order.
+    pub fn instances(&self, service: &ServiceName) -> impl Iterator<Item = (&InstanceId, Progress)> {
+        let first = Target::Instance(service.clone(), InstanceId::from(""));
+        let rows = self.signals.rows_from(first).map_while(move |(target, row)| match target {
+            Target::Instance(of, instance) if of == service => Some((instance, row)),
+            _ => None,
+        });
+        let value = |row: &PerIndicator<Reading>, indicator| row.get(indicator).and_then(|reading| reading.fresh());
+        rows.map(move |(instance, row)| {
+            let held = value(row, Indicator::RequestsInFlight);
+            (instance, Progress { held, finished: value(row, Indicator::CompletedTotal) })
         })
     }
 

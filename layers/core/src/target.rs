@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{OperationName, ServiceName};
+use crate::{InstanceId, OperationName, ServiceName};
 
 /// What can be observed and acted on.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -18,6 +18,8 @@ pub enum Target {
     Service(ServiceName),
     /// One kind of request into a service.
     Operation(ServiceName, OperationName),
+    /// One of the processes behind a service.
+    Instance(ServiceName, InstanceId),
 }
 
 impl Target {
@@ -25,7 +27,7 @@ impl Target {
     pub fn service(&self) -> Option<&ServiceName> {
         match self {
             Target::Agent => None,
-            Target::Service(service) | Target::Operation(service, _) => Some(service),
+            Target::Service(service) | Target::Operation(service, _) | Target::Instance(service, _) => Some(service),
         }
     }
 }
@@ -36,6 +38,7 @@ impl fmt::Display for Target {
             Target::Agent => f.write_str("agent"),
             Target::Service(service) => write!(f, "{service}"),
             Target::Operation(service, operation) => write!(f, "{service} {operation}"),
+            Target::Instance(service, instance) => write!(f, "{instance} of {service}"),
         }
     }
 }

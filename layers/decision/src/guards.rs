@@ -13,6 +13,7 @@ mod held_by_rule;
 mod kill_switch;
 mod open_trial;
 mod rate_budget;
+mod undo_first;
 
 #[cfg(test)]
 mod testing;
@@ -24,6 +25,7 @@ pub const CATALOGUE: &[&dyn Guard] = &[
     &envelope::ENVELOPE,
     &bounded_step::BOUNDED_STEP,
     &held_by_rule::HELD_BY_RULE,
+    &undo_first::UNDO_FIRST,
     &open_trial::OPEN_TRIAL,
     &cooldown::COOLDOWN,
     &rate_budget::RATE_BUDGET,

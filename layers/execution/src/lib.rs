@@ -7,9 +7,8 @@ mod judge;
 
 use homeostat_core::actions::{self, ActionKind};
 use homeostat_core::{
-    ActionId, ActionRequest, Actuation, Autonomy, AutonomySettings, Effect, InForce, Indicator, Ledger, LedgerEntry,
-    Millis, Outcome, Plan, Report, ReportKind, Snapshot, Timestamp, Trial, TrialChange, TrialStage, TrialState,
-    Verdict,
+    ActionId, ActionRequest, Actuation, Autonomy, Effect, InForce, Indicator, Ledger, LedgerEntry, Millis, Outcome,
+    Plan, Report, ReportKind, Settings, Snapshot, Timestamp, Trial, TrialChange, TrialStage, TrialState, Verdict,
 };
 
 /// Times the way back is sent before it is given up.
@@ -144,22 +143,23 @@ impl Execution {
     }
 
     /// Begins what the plan requests, as far as autonomy lets it.
-    pub fn start(&mut self, now: Timestamp, gate: Gate, plan: &Plan, autonomy: &AutonomySettings, step: &mut Step) {
+    pub fn start(&mut self, now: Timestamp, gate: Gate, plan: &Plan, settings: &Settings, step: &mut Step) {
         for request in &plan.requests {
             assert!(gate == Gate::Open, "a plan has requests only when the agent may act");
             if self.trials.len() == TRIALS_MAX {
                 break;
             }
             self.ledger.enter(entry(request));
-            self.begin(now, request, autonomy, step);
+            self.begin(now, request, settings, step);
         }
         self.drop_judged();
     }
 
-    fn begin(&mut self, now: Timestamp, request: &ActionRequest, autonomy: &AutonomySettings, step: &mut Step) {
-        let state = match autonomy.of(request.action.class) {
+    fn begin(&mut self, now: Timestamp, request: &ActionRequest, settings: &Settings, step: &mut Step) {
+        let approval_expires = settings.autonomy.approval_expires;
+        let state = match settings.autonomy_of(&request.action) {
             Autonomy::Observe => judged(now, Verdict::NotActed),
-            Autonomy::Approve => TrialState::AwaitingApproval { expires: now + autonomy.approval_expires },
+            Autonomy::Approve => TrialState::AwaitingApproval { expires: now + approval_expires },
             Autonomy::Act => TrialState::Requested { deadline: now + kind_of(request).apply_within, asked: false },
         };
         if let TrialState::Requested { .. } = state {
@@ -270,7 +270,13 @@ fn is_seen(request: &ActionRequest, snapshot: &Snapshot) -> bool {
         Actuation::SetReplicas { service, replicas } => {
             snapshot.service_value(service, Indicator::ReplicasReady) == Some(replicas.0.into())
         }
-        Actuation::SetSampling { .. } | Actuation::Notify { .. } => false,
+        Actuation::SetParameter { service, parameter, value } => {
+            snapshot.service_value(service, parameter.indicator()) == Some(*value)
+        }
+        Actuation::SetSampling { .. }
+        | Actuation::Restart { .. }
+        | Actuation::Profile { .. }
+        | Actuation::Notify { .. } => false,
     }
 }
 
@@ -317,8 +323,14 @@ fn note_in_force(in_force: &mut InForce, trial: &Trial, next: &TrialState) {
         (TrialState::Undoing { .. }, TrialState::Judged { .. }) => trial.request.action.way_back.as_ref(),
         _ => None,
     };
-    if let Some(Actuation::SetSampling { service, sampling }) = set {
-        in_force.sampling.insert(service.clone(), *sampling);
+    match set {
+        Some(Actuation::SetSampling { service, sampling }) => {
+            in_force.sampling.insert(service.clone(), *sampling);
+        }
+        Some(Actuation::SetParameter { service, parameter, value }) => {
+            in_force.parameters.entry(service.clone()).or_default().insert(*parameter, *value);
+        }
+        _ => {}
     }
 }
 

@@ -40,8 +40,8 @@ struct Life {
 
 impl Life {
     fn begun(autonomy: Autonomy) -> Life {
-        let mut settings = Settings::default().autonomy;
-        settings.scaling = autonomy;
+        let mut settings = Settings::default();
+        settings.autonomy.scaling = autonomy;
         let mut life = Life { execution: Execution::default(), gate: Gate::Open, step: Step::default() };
         let plan = Plan { requests: vec![request()], ..Plan::default() };
         life.execution.start(Timestamp(0), Gate::Open, &plan, &settings, &mut life.step);

@@ -43,7 +43,7 @@ impl Perception {
     pub fn counts(&self) -> BTreeMap<ServiceName, CountsRing> {
         let rings = self.targets.iter().filter_map(|(target, followed)| match target {
             Target::Service(service) => Some((service.clone(), followed.counts()?.clone())),
-            Target::Agent | Target::Operation(..) => None,
+            Target::Agent | Target::Operation(..) | Target::Instance(..) => None,
         });
         rings.collect()
     }
@@ -69,7 +69,9 @@ impl Perception {
         let (mut known, mut fresh, mut counts) = (0, 0, Vec::with_capacity(self.targets.len()));
         let frozen = self.targets.iter_mut().filter_map(|(target, followed)| {
             let readings = Box::new(followed.read(now, settings));
-            for (_, reading) in readings.iter() {
+            // Instances come and go; that one is silent says nothing of the agent's eyes.
+            let told = readings.iter().filter(|_| !matches!(target, Target::Instance(..)));
+            for (_, reading) in told {
                 known += 1;
                 fresh += u64::from(matches!(reading, Reading::Fresh { .. }));
             }

@@ -1,4 +1,4 @@
-//! Replicas stay within what people allowed.
+//! Replicas, limits and dimmers stay within what people allowed.
 //!
 //! Checks what is asked for, and what the plant then has: never more than the ceiling. Fewer than the floor can be the
 //! world's doing, so the floor is demanded of requests only. The way back may lead below it for the same reason.
@@ -24,6 +24,13 @@ impl Checker for Envelope {
             Effect::Undo { actuation, .. } => (actuation, true),
             Effect::ReadBack { .. } => return,
         };
+        if let Actuation::SetParameter { service, parameter, value } = actuation {
+            let allowed = scene.settings.permissions.of(service).range(*parameter);
+            if allowed.is_none_or(|allowed| *value < allowed.min || allowed.max < *value) {
+                complaints.push(scene.complain(format!("{allowed:?} for {parameter}"), format!("\"{actuation}\"")));
+            }
+            return;
+        }
         let Actuation::SetReplicas { service, replicas } = actuation else { return };
         let Some(allowed) = scene.settings.scaling.services.get(service) else {
             complaints.push(scene.complain(format!("{service} to be left alone"), format!("\"{actuation}\"")));

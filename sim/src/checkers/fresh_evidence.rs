@@ -13,7 +13,10 @@ pub(crate) struct FreshEvidence;
 
 /// The indicators that actions rest on; for others nobody needs to remember when they were last seen.
 pub(crate) fn watches(indicator: Indicator) -> bool {
-    matches!(indicator, Indicator::RequestsTotal | Indicator::LatencyP99 | Indicator::Utilization)
+    matches!(
+        indicator,
+        Indicator::RequestsTotal | Indicator::LatencyP99 | Indicator::Utilization | Indicator::GoodTotal
+    )
 }
 
 impl Checker for FreshEvidence {
@@ -43,6 +46,8 @@ fn evidence(measure: &Measure) -> Option<(&ServiceName, Indicator)> {
             signal.target.service().filter(|_| watches(signal.indicator)).map(|service| (service, signal.indicator))
         }
         Measure::BadRatio { service, .. } => Some((service, Indicator::RequestsTotal)),
-        Measure::KeptShare { .. } | Measure::SpansKeptByChance => None,
+        Measure::GoodAnswerGap { service } => Some((service, Indicator::GoodTotal)),
+        // Instances are not remembered one by one.
+        Measure::Stuck { .. } | Measure::KeptShare { .. } | Measure::SpansKeptByChance => None,
     }
 }

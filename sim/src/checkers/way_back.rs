@@ -1,8 +1,9 @@
 //! Every change has a way back on record.
 //!
-//! Telling people is the only thing that cannot be taken back. An undo must put back exactly what was recorded.
+//! Telling people and looking closer change nothing. A restart cannot be taken back: it must have been permitted, and leave
+//! others that serve. An undo must put back exactly what was recorded.
 
-use homeostat_core::{ActionRequest, Actuation, Effect};
+use homeostat_core::{ActionRequest, Actuation, Effect, RestartPermission};
 
 use crate::checkers::{Checker, Complaint, Scene};
 
@@ -18,7 +19,13 @@ impl Checker for WayBack {
         complaints: &mut Vec<Complaint>,
     ) {
         let (Effect::Apply { actuation, id } | Effect::Undo { actuation, id }) = effect else { return };
-        if matches!(actuation, Actuation::Notify { .. }) {
+        if let Actuation::Restart { service, .. } = actuation {
+            if scene.settings.permissions.of(service).restart != Some(RestartPermission::Unasked) {
+                complaints.push(scene.complain("permission to restart unasked", format!("\"{actuation}\"")));
+            }
+            return;
+        }
+        if matches!(actuation, Actuation::Notify { .. } | Actuation::Profile { .. }) {
             return;
         }
         let Some(request) = request else {

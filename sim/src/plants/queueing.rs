@@ -6,6 +6,7 @@
 
 mod calls;
 mod clients;
+mod single;
 mod waits;
 
 use homeostat_core::{Micros, Seed, ServiceSampling};
@@ -13,7 +14,7 @@ use homeostat_core::{Micros, Seed, ServiceSampling};
 use crate::plants::dice::{Dice, chance_ppm};
 use crate::plants::host::Host;
 use crate::plants::patience::Line;
-use crate::plants::readings::{Calls, Readings, ServiceReadings, percentile};
+use crate::plants::readings::{Admission, Calls, Readings, ServiceReadings, percentile};
 use crate::plants::retries::Retries;
 use crate::plants::service_time::NormalTable;
 use crate::plants::station::Station;
@@ -53,9 +54,13 @@ struct Visit {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
+    /// It was not let in.
+    Refused,
     Waiting,
     Working,
     Calling,
+    /// The instance at this place has it and will not finish it.
+    Held(u32),
 }
 
 /// Who outside asks, and for which time.
@@ -75,6 +80,7 @@ enum Happening {
     ConnectionFree(u16),
     ConnectionAwaited(u16),
     ReplicaStarts(ServiceIndex),
+    InstanceStarts(ServiceIndex, u32),
     HeadFetched(ServiceIndex, u32),
 }
 
@@ -176,6 +182,7 @@ impl Queueing {
                 Happening::ConnectionFree(edge) => self.connection_free(now, edge.into()),
                 Happening::ConnectionAwaited(edge) => self.connection_awaited(now, edge.into()),
                 Happening::ReplicaStarts(service) => self.replica_starts(now, service),
+                Happening::InstanceStarts(service, place) => self.instance_starts(now, service, place),
                 Happening::HeadFetched(service, ppm) => self.stations[usize::from(service)].head_ppm = ppm,
             }
         }
@@ -184,21 +191,28 @@ impl Queueing {
     /// Reads everything off and begins the next interval.
     pub(crate) fn read(&mut self, now: SimTime, readings: &mut Readings) {
         readings.services.clear();
+        readings.instances.clear();
         self.hosts.iter_mut().for_each(|host| host.read(now));
-        for (index, station) in self.stations.iter_mut().enumerate() {
-            let edges = self.calls_of[index]..self.calls_of[index] + self.spec.services[index].calls.len();
+        for (index, (spec, station)) in self.spec.services.iter().zip(&mut self.stations).enumerate() {
+            let edges = self.calls_of[index]..self.calls_of[index] + spec.calls.len();
             readings.services.push(ServiceReadings {
                 totals: station.totals,
                 p50_us: percentile(&mut station.latencies, 5000),
                 p99_us: percentile(&mut station.latencies, 9900),
                 utilization_bp: station.take_utilization(now),
-                host_utilization_bp: self.spec.services[index].host.and_then(|host| self.hosts[host].utilization_bp()),
+                host_utilization_bp: spec.host.and_then(|host| self.hosts[host].utilization_bp()),
                 connections_missed: self.edges[edges].iter().map(calls::Edge::connections_missed).sum(),
-                replicas: station.replicas.ready,
+                replicas: station.replicas.ready - station.instances.down(),
                 replicas_wanted: station.replicas.wanted(),
                 head_ppm: station.head_ppm,
                 tail_ppm: station.tail_ppm,
+                admission: spec.limit.map(|_| Admission { in_flight: station.in_flight, limit: station.limit }),
+                dimmer_bp: spec.dims.then_some(station.dimmer_bp),
             });
+            if spec.restarts {
+                let instances = station.read_instances().into_iter();
+                readings.instances.extend(instances.map(|instance| (index as ServiceIndex, instance)));
+            }
             station.latencies.clear();
         }
         readings.calls.clone_from(&self.calls);
@@ -235,6 +249,26 @@ impl Queueing {
     /// The number of instances asked for.
     pub(crate) fn replicas_wanted(&self, service: usize) -> u32 {
         self.stations[service].replicas.wanted()
+    }
+
+    /// From now on at most this many requests to `service` are in flight; those that are there already stay.
+    pub(crate) fn set_limit(&mut self, service: usize, limit: u32) {
+        self.stations[service].limit = limit;
+    }
+
+    /// How many requests to `service` may be in flight.
+    pub(crate) fn limit(&self, service: usize) -> u32 {
+        self.stations[service].limit
+    }
+
+    /// From now on `service` does this share of its optional work.
+    pub(crate) fn set_dimmer(&mut self, service: usize, share_bp: u32) {
+        self.stations[service].dimmer_bp = share_bp;
+    }
+
+    /// The share of its optional work that `service` does.
+    pub(crate) fn dimmer(&self, service: usize) -> u32 {
+        self.stations[service].dimmer_bp
     }
 
     /// Samples `service` like this: the tail at once, the head when its SDK fetches it.
@@ -314,18 +348,33 @@ impl Queueing {
             phase: Phase::Waiting,
             abandoned: false,
         });
+        let (_, station) = self.of(service);
+        if station.limit <= station.in_flight {
+            station.totals.shed += 1;
+            return self.refuse(visit);
+        }
+        if let Some(place) = self.swallower(service) {
+            return self.hold(now, line, visit, place);
+        }
         let (spec, station) = self.of(service);
         if station.busy < station.workers() {
+            station.in_flight += 1;
             self.watch_patience(now, line, visit);
             self.begin(now, visit);
             return Turn::Waits;
         }
         if spec.queue_max as usize <= station.waiting.len() {
-            return Turn::Over(visit, true);
+            return self.refuse(visit);
         }
+        station.in_flight += 1;
         station.waiting.push_back(visit);
         self.watch_patience(now, line, visit);
         Turn::Waits
+    }
+
+    fn refuse(&mut self, visit: VisitId) -> Turn {
+        self.visits[visit.0 as usize].phase = Phase::Refused;
+        Turn::Over(visit, true)
     }
 
     fn begin(&mut self, now: SimTime, id: VisitId) {
@@ -335,6 +384,7 @@ impl Queueing {
         station.book(now);
         station.busy += 1;
         let mut work_us = station.quantiles.draw(&mut self.dice.service) * station.time_factor_bp / 10_000;
+        work_us = work_us * station.done_bp() / 10_000;
         if let Some(extras) = &mut station.extras {
             let course = extras.begin(now, station.replicas.ready, &mut self.hosts, &mut self.dice);
             work_us = work_us * course.time_bp / 10_000;
@@ -350,6 +400,7 @@ impl Queueing {
         self.visits[visit.0 as usize].phase = Phase::Calling;
         let (spec, station) = self.of(service);
         let (error_ppm, while_calling) = (spec.error_ppm + station.extra_error_ppm, spec.while_calling);
+        station.instances.finish();
         if let Some(host) = station.extras.as_ref().and_then(|extras| extras.host) {
             self.hosts[host].end(now);
         }
@@ -380,6 +431,9 @@ impl Queueing {
         let Visit { service, phase, abandoned, parent, .. } = self.visits[visit.0 as usize];
         if !abandoned {
             self.answer(now, visit, failed);
+        }
+        if phase != Phase::Refused && !self.is_dropped(visit) {
+            self.stations[usize::from(service)].in_flight -= 1;
         }
         self.vacate(visit);
         let holds = self.spec.services[usize::from(service)].while_calling == WhileCalling::Hold;
@@ -460,10 +514,14 @@ impl Queueing {
 /// Capacity.
 impl Queueing {
     fn schedule_starts(&mut self, now: SimTime, service: usize, starts: u32) {
-        let delay = Micros(self.spec.services[service].start_delay.0 * self.start_delay_bp[service] / 10_000);
+        let delay = self.start_delay(service);
         for _ in 0..starts {
             self.queue.push(now.after(delay), Happening::ReplicaStarts(service as ServiceIndex));
         }
+    }
+
+    fn start_delay(&self, service: usize) -> Micros {
+        Micros(self.spec.services[service].start_delay.0 * self.start_delay_bp[service] / 10_000)
     }
 
     fn replica_starts(&mut self, now: SimTime, service: ServiceIndex) {

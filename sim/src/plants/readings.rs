@@ -3,13 +3,15 @@
 //! Answers how every service stands at the end of a second, as plain numbers. Does not know faults of sensors, and does not
 //! speak the loop's vocabulary; `world/sensors` does both.
 
-use crate::plants::ServiceIndex;
 use crate::plants::station::Totals;
+use crate::plants::{InstanceReadings, ServiceIndex};
 
 /// Everything that can be read, once a second.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Readings {
     pub(crate) services: Vec<ServiceReadings>,
+    /// The instances of services that show them, each with its service.
+    pub(crate) instances: Vec<(ServiceIndex, InstanceReadings)>,
     /// Calls since the start, per edge of the call graph.
     pub(crate) calls: Vec<Calls>,
 }
@@ -33,6 +35,17 @@ pub(crate) struct ServiceReadings {
     pub(crate) replicas_wanted: u32,
     pub(crate) head_ppm: u32,
     pub(crate) tail_ppm: u32,
+    /// Requests in flight, and how many of them are admitted at once; none where there is no limit.
+    pub(crate) admission: Option<Admission>,
+    /// The share of optional work done, in basis points; none where it cannot be turned.
+    pub(crate) dimmer_bp: Option<u32>,
+}
+
+/// How a service with a limit lets requests in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Admission {
+    pub(crate) in_flight: u32,
+    pub(crate) limit: u32,
 }
 
 /// One edge of the call graph.

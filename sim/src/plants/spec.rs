@@ -49,6 +49,14 @@ pub struct ServiceSpec {
     pub host: Option<usize>,
     /// Spans it adds to a trace per request.
     pub spans_per_request: u32,
+    /// The share of its work that may be left out, in basis points.
+    pub optional_bp: u32,
+    /// Whether its dimmer can be turned.
+    pub dims: bool,
+    /// Requests in flight that it admits before anybody lowers the limit; none if it knows no limit.
+    pub limit: Option<u32>,
+    /// Whether its instances can be seen and restarted one by one.
+    pub restarts: bool,
     /// What its worker does while it calls others.
     pub while_calling: WhileCalling,
     /// Whom it calls, one after the other, after its own work.

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 
 use crate::plants::ServiceSpec;
 use crate::plants::extras::Extras;
+use crate::plants::instances::{InstanceReadings, Instances};
 use crate::plants::queueing::VisitId;
 use crate::plants::service_time::{NormalTable, Quantiles};
 use crate::queue::SimTime;
@@ -21,6 +22,10 @@ pub(crate) struct Totals {
     pub(crate) requests: u64,
     pub(crate) errors: u64,
     pub(crate) slow: u64,
+    /// Neither failed nor slow.
+    pub(crate) good: u64,
+    /// Refused at the limit.
+    pub(crate) shed: u64,
     pub(crate) spans_received: u64,
     pub(crate) spans_kept: u64,
     pub(crate) spans_kept_by_rule: u64,
@@ -40,6 +45,16 @@ pub(crate) struct Station {
     pub(crate) tail_ppm: u32,
     pub(crate) replicas: Fleet,
     pub(crate) workers_per_replica: u32,
+    /// What is special about single instances.
+    pub(crate) instances: Instances,
+    /// Admitted and not answered.
+    pub(crate) in_flight: u32,
+    /// Requests in flight that are admitted.
+    pub(crate) limit: u32,
+    /// The share of optional work that is done.
+    pub(crate) dimmer_bp: u32,
+    /// The share of its work that may be left out.
+    pub(crate) optional_bp: u32,
     pub(crate) busy: u32,
     pub(crate) waiting: VecDeque<VisitId>,
     pub(crate) totals: Totals,
@@ -59,6 +74,11 @@ impl Station {
             tail_ppm: 0,
             replicas: Fleet { ready: spec.replicas, ..Fleet::default() },
             workers_per_replica: spec.workers_per_replica,
+            instances: Instances::default(),
+            in_flight: 0,
+            limit: spec.limit.unwrap_or(u32::MAX),
+            dimmer_bp: 10_000,
+            optional_bp: spec.optional_bp,
             busy: 0,
             waiting: VecDeque::new(),
             totals: Totals::default(),
@@ -69,7 +89,7 @@ impl Station {
     }
 
     pub(crate) fn workers(&self) -> u32 {
-        self.replicas.ready * self.workers_per_replica
+        (self.replicas.ready - self.instances.out()) * self.workers_per_replica
     }
 
     /// Books the time since the last change of `busy` or of the number of workers. To be called before either changes.
@@ -81,16 +101,30 @@ impl Station {
     /// Instances have gone.
     pub(crate) fn left_with(&mut self) {
         let instances = self.replicas.ready;
+        self.instances.keep(instances);
         if let Some(extras) = &mut self.extras {
             extras.left_with(instances);
         }
+    }
+
+    /// The share of its work that it does with its dimmer where it stands, in basis points.
+    pub(crate) fn done_bp(&self) -> u64 {
+        10_000 - u64::from(self.optional_bp) * u64::from(10_000 - self.dimmer_bp) / 10_000
+    }
+
+    /// Every instance that can be asked.
+    pub(crate) fn read_instances(&mut self) -> Vec<InstanceReadings> {
+        let shared = self.in_flight - self.instances.held_by_all();
+        self.instances.read(self.replicas.ready, shared)
     }
 
     /// Counts one request that was answered.
     pub(crate) fn count(&mut self, latency_us: u64, failed: bool) {
         self.totals.requests += 1;
         self.totals.errors += u64::from(failed);
-        self.totals.slow += u64::from(self.slow_above_us < latency_us);
+        let slow = self.slow_above_us < latency_us;
+        self.totals.slow += u64::from(slow);
+        self.totals.good += u64::from(!slow && !failed);
         if self.latencies.len() < LATENCIES_MAX {
             self.latencies.push(u32::try_from(latency_us).unwrap_or(u32::MAX));
         }

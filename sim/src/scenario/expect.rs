@@ -22,6 +22,14 @@ pub enum Indicator {
     ErrorShareBp,
     /// Slow share of one service's requests over the last 15 s.
     SlowShareBp,
+    /// Requests a second that one service answered well and in time: its goodput.
+    GoodPerSecond,
+    /// Requests a second that one service refused at its concurrency limit.
+    ShedPerSecond,
+    /// Slow share of the requests that one service let in, over the last 15 s.
+    AdmittedSlowShareBp,
+    /// Requests in flight that one service admits.
+    ConcurrencyLimit,
     /// 99th percentile of latency of one service.
     P99Us,
     /// Instances of one service.
@@ -183,17 +191,21 @@ impl Indicator {
     fn read(self, series: &Series, second: usize, service: usize) -> u64 {
         let sample = || series.samples(second)[service];
         let window = || second.saturating_sub(SMOOTHED_S - 1)..=second;
-        let share = |bad: fn(&Sample) -> u32| {
+        let share = |bad: fn(&Sample) -> u32, all: fn(&Sample) -> u32| {
             let of = |count: fn(&Sample) -> u32| -> u64 {
                 window().map(|second| u64::from(count(&series.samples(second)[service]))).sum()
             };
-            (of(bad) * 10_000).checked_div(of(|sample| sample.requests)).unwrap_or(0)
+            (of(bad) * 10_000).checked_div(of(all)).unwrap_or(0)
         };
         let regime = series.seconds[second].regime;
         match self {
             Indicator::RequestsPerSecond => sample().requests.into(),
-            Indicator::ErrorShareBp => share(|sample| sample.errors),
-            Indicator::SlowShareBp => share(|sample| sample.slow),
+            Indicator::ErrorShareBp => share(|sample| sample.errors, |sample| sample.requests),
+            Indicator::SlowShareBp => share(|sample| sample.slow, |sample| sample.requests),
+            Indicator::GoodPerSecond => sample().good.into(),
+            Indicator::ShedPerSecond => sample().shed.into(),
+            Indicator::AdmittedSlowShareBp => share(|sample| sample.slow, |sample| sample.requests - sample.shed),
+            Indicator::ConcurrencyLimit => sample().limit.into(),
             Indicator::P99Us => sample().p99_us.into(),
             Indicator::Replicas => sample().replicas.into(),
             Indicator::UtilizationBp => sample().utilization_bp.into(),

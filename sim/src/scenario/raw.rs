@@ -7,7 +7,7 @@ mod extras;
 
 use std::collections::BTreeMap;
 
-use homeostat_core::Autonomy;
+use homeostat_core::{Autonomy, RestartPermission};
 use serde::Deserialize;
 
 use crate::faults::AnyFault;
@@ -71,6 +71,8 @@ pub(crate) struct RawService {
     pub(crate) host: Option<String>,
     #[serde(default = "one")]
     pub(crate) spans_per_request: u32,
+    #[serde(default)]
+    pub(crate) optional_bp: u32,
     #[serde(default = "release")]
     pub(crate) while_calling: WhileCalling,
     #[serde(default)]
@@ -114,6 +116,8 @@ pub(crate) struct RawSettings {
     pub(crate) objectives: BTreeMap<String, RawObjectives>,
     pub(crate) scaling: RawScaling,
     pub(crate) sampling: RawSampling,
+    /// What else may be done, by service.
+    pub(crate) permissions: BTreeMap<String, RawPermissions>,
     pub(crate) autonomy: RawAutonomy,
 }
 
@@ -144,6 +148,23 @@ pub(crate) struct RawEnvelope {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+pub(crate) struct RawPermissions {
+    /// Requests in flight; the largest number is the limit of a good day.
+    pub(crate) limit: Option<RawRange>,
+    pub(crate) dimmer_bp: Option<RawRange>,
+    pub(crate) restart: Option<RestartPermission>,
+    pub(crate) profile: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawRange {
+    pub(crate) min: u32,
+    pub(crate) max: u32,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub(crate) struct RawSampling {
     pub(crate) adaptive: Option<bool>,
     pub(crate) initial_head_ppm: Option<u32>,
@@ -161,11 +182,21 @@ pub(crate) struct RawAutonomy {
     pub(crate) sampling: Autonomy,
     pub(crate) scaling: Autonomy,
     pub(crate) notification: Autonomy,
+    pub(crate) remediation: Autonomy,
+    pub(crate) shedding: Autonomy,
+    pub(crate) profiling: Autonomy,
 }
 
 impl Default for RawAutonomy {
     fn default() -> Self {
-        RawAutonomy { sampling: Autonomy::Act, scaling: Autonomy::Act, notification: Autonomy::Act }
+        RawAutonomy {
+            sampling: Autonomy::Act,
+            scaling: Autonomy::Act,
+            notification: Autonomy::Act,
+            remediation: Autonomy::Act,
+            shedding: Autonomy::Act,
+            profiling: Autonomy::Act,
+        }
     }
 }
 

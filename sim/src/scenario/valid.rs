@@ -6,8 +6,8 @@
 mod extras;
 
 use homeostat_core::{
-    BasisPoints, Micros, Millis, ObjectiveSettings, OperatorCommand, Replicas, SamplingProbability, ServiceName,
-    ServiceObjectives, ServiceSampling, ServiceScaling, Settings,
+    BasisPoints, Micros, Millis, ObjectiveSettings, OperatorCommand, Permissions, Range, Replicas, SamplingProbability,
+    ServiceName, ServiceObjectives, ServicePermissions, ServiceSampling, ServiceScaling, Settings,
 };
 
 use crate::checkers;
@@ -15,8 +15,8 @@ use crate::faults::ScheduledFault;
 use crate::plants::{HostSpec, PlantSpec, ServiceSpec, ServiceTime};
 use crate::queue::SimTime;
 use crate::scenario::raw::{
-    RawFault, RawLiveness, RawObjectives, RawOperator, RawSaying, RawScenario, RawService, RawServiceTime, RawSettings,
-    RawWorkload,
+    RawFault, RawLiveness, RawObjectives, RawOperator, RawRange, RawSaying, RawScenario, RawService, RawServiceTime,
+    RawSettings, RawWorkload,
 };
 use crate::scenario::{Liveness, OperatorAt, Problems, Scenario, expect};
 use crate::workloads::Workload;
@@ -40,8 +40,9 @@ pub(crate) fn validate(name: &str, raw: RawScenario) -> Result<Scenario, Problem
     let mut v = Validation { names: &names, hosts: &hosts, duration_s: raw.duration_s, problems: &mut problems };
     v.hosts();
     let settings = v.settings(&raw.settings);
-    let services: Vec<ServiceSpec> =
-        raw.services.iter().enumerate().map(|(index, service)| v.service(index, service)).collect();
+    let permissions = &settings.permissions;
+    let services = raw.services.iter().enumerate();
+    let services: Vec<ServiceSpec> = services.map(|(index, service)| v.service(index, service, permissions)).collect();
     let workloads = raw.workloads.iter().enumerate().map(|(index, workload)| v.workload(index, workload)).collect();
     let faults = raw.faults.into_iter().enumerate().map(|(index, fault)| v.fault(index, fault, &services)).collect();
     let operator = raw.operator.iter().enumerate().map(|(index, said)| v.operator(index, said)).collect();
@@ -162,7 +163,7 @@ impl Validation<'_> {
         }
     }
 
-    fn service(&mut self, index: usize, raw: &RawService) -> ServiceSpec {
+    fn service(&mut self, index: usize, raw: &RawService, permissions: &Permissions) -> ServiceSpec {
         let path = format!("services[{index}]");
         self.between(format!("{path}.replicas"), raw.replicas.into(), 0, 10_000);
         self.between(format!("{path}.workers_per_replica"), raw.workers_per_replica.into(), 1, 10_000);
@@ -172,8 +173,15 @@ impl Validation<'_> {
         self.between(format!("{path}.calls (count)"), raw.calls.len() as u64, 0, CALLS_MAX as u64);
         let calls = raw.calls.iter().enumerate();
         let calls = calls.map(|(call, to)| self.call(&format!("{path}.calls[{call}]"), to)).collect();
+        self.between(format!("{path}.optional_bp"), raw.optional_bp.into(), 0, 10_000);
+        let name = ServiceName::from(raw.name.as_str());
+        let permitted = permissions.of(&name);
         ServiceSpec {
-            name: ServiceName::from(raw.name.as_str()),
+            name,
+            optional_bp: raw.optional_bp,
+            dims: permitted.dimmer.is_some(),
+            limit: permitted.limit.map(|limit| u32::try_from(limit.max).unwrap_or(u32::MAX)),
+            restarts: permitted.restart.is_some(),
             replicas: raw.replicas,
             workers_per_replica: raw.workers_per_replica,
             queue_max: raw.queue_max,
@@ -265,10 +273,14 @@ impl Validation<'_> {
         let mut settings = Settings::default();
         self.objectives(raw, &mut settings.objectives);
         self.scaling(raw, &mut settings);
+        self.permissions(raw, &mut settings.permissions);
         self.sampling(raw, &mut settings);
         settings.autonomy.sampling = raw.autonomy.sampling;
         settings.autonomy.scaling = raw.autonomy.scaling;
         settings.autonomy.notification = raw.autonomy.notification;
+        settings.autonomy.remediation = raw.autonomy.remediation;
+        settings.autonomy.shedding = raw.autonomy.shedding;
+        settings.autonomy.profiling = raw.autonomy.profiling;
         settings
     }
 
@@ -312,6 +324,25 @@ impl Validation<'_> {
             }
             let envelope = ServiceScaling { min: Replicas(envelope.min), max: Replicas(envelope.max) };
             scaling.services.insert(ServiceName::from(name.as_str()), envelope);
+        }
+    }
+
+    fn permissions(&mut self, raw: &RawSettings, permissions: &mut Permissions) {
+        for (name, raw) in &raw.permissions {
+            let path = format!("settings.permissions.{name}");
+            self.index(&path, name);
+            let mut range = |key: &str, raw: &Option<RawRange>, most: u64| {
+                let raw = raw.as_ref()?;
+                self.between(format!("{path}.{key}.max"), raw.max.into(), raw.min.into(), most);
+                Some(Range { min: raw.min.into(), max: raw.max.into() })
+            };
+            let permitted = ServicePermissions {
+                limit: range("limit", &raw.limit, 1_000_000),
+                dimmer: range("dimmer_bp", &raw.dimmer_bp, 10_000),
+                restart: raw.restart,
+                profile: raw.profile,
+            };
+            permissions.services.insert(ServiceName::from(name.as_str()), permitted);
         }
     }
 

@@ -4,8 +4,8 @@
 //! actuation twice is the same as once, as the wall demands.
 
 use homeostat_core::{
-    Actuation, Effect, Micros, Millis, Replicas, Report, ReportKind, SamplingProbability, Seed, ServiceName,
-    ServiceSampling, Stream,
+    Actuation, Effect, InstanceId, Micros, Millis, Parameter, Replicas, Report, ReportKind, SamplingProbability, Seed,
+    ServiceName, ServiceSampling, Stream,
 };
 use rand::Rng;
 
@@ -82,7 +82,11 @@ impl Actuators {
         done: ReportKind,
     ) -> ReportKind {
         let service = match actuation {
-            Actuation::SetReplicas { service, .. } | Actuation::SetSampling { service, .. } => service,
+            Actuation::SetReplicas { service, .. }
+            | Actuation::SetSampling { service, .. }
+            | Actuation::SetParameter { service, .. }
+            | Actuation::Restart { service, .. }
+            | Actuation::Profile { service, .. } => service,
             Actuation::Notify { .. } => return done,
         };
         let Some(index) = self.index(service) else {
@@ -94,7 +98,15 @@ impl Actuators {
         match actuation {
             Actuation::SetReplicas { replicas, .. } => plant.set_replicas(now, index, replicas.0),
             Actuation::SetSampling { sampling, .. } => plant.set_sampling(now, index, *sampling),
-            Actuation::Notify { .. } => {}
+            Actuation::SetParameter { parameter, value, .. } => set_parameter(plant, index, *parameter, *value),
+            Actuation::Restart { instance, .. } => {
+                let place = place_of(service, instance);
+                if !place.is_some_and(|place| plant.restart(now, index, place)) {
+                    return ReportKind::Failed { why: format!("there is no {instance} of {service}") };
+                }
+            }
+            // A profile costs a few percent for some seconds, which no station would notice.
+            Actuation::Profile { .. } | Actuation::Notify { .. } => {}
         }
         self.applied += 1;
         done
@@ -114,12 +126,33 @@ impl Actuators {
                 };
                 Some(Actuation::SetSampling { service: service.clone(), sampling })
             }
-            // Whether a person was told cannot be read off the world.
-            Actuation::Notify { .. } => None,
+            Actuation::SetParameter { service, parameter, .. } => {
+                let index = self.index(service)?;
+                let value = match parameter {
+                    Parameter::ConcurrencyLimit => plant.limit(index),
+                    Parameter::Dimmer => plant.dimmer(index),
+                };
+                let (service, parameter) = (service.clone(), *parameter);
+                Some(Actuation::SetParameter { service, parameter, value: value.into() })
+            }
+            // Whether a person was told, or a process was started anew, cannot be read off the world.
+            Actuation::Notify { .. } | Actuation::Restart { .. } | Actuation::Profile { .. } => None,
         }
     }
 
     fn index(&self, service: &ServiceName) -> Option<usize> {
         self.names.iter().position(|name| name == service)
     }
+}
+
+fn set_parameter(plant: &mut Queueing, service: usize, parameter: Parameter, value: u64) {
+    let value = u32::try_from(value).unwrap_or(u32::MAX);
+    match parameter {
+        Parameter::ConcurrencyLimit => plant.set_limit(service, value),
+        Parameter::Dimmer => plant.set_dimmer(service, value.min(10_000)),
+    }
+}
+
+fn place_of(service: &ServiceName, instance: &InstanceId) -> Option<u32> {
+    instance.as_str().strip_prefix(service.as_str())?.strip_prefix('-')?.parse().ok()
 }

@@ -3,14 +3,16 @@
 //! Answers which observations reach the loop, and when: the same indicators that the live pipeline takes, spoiled by
 //! whatever faults are active. A reading that does not arrive is not sent; it is never sent as zero.
 
-use homeostat_core::{Indicator, Millis, Observation, Seed, ServiceName, Signal, Stream, Target, Timestamp};
+use homeostat_core::{
+    Indicator, InstanceId, Millis, Observation, Seed, ServiceName, Signal, Stream, Target, Timestamp,
+};
 
 use crate::conditions::{Conditions, Sensor};
 use crate::plants::{Readings, ServiceReadings, chance_bp};
 use crate::queue::SimTime;
 
 /// What is read of every service, in the order in which it is sent.
-const OF_SERVICES: [Indicator; 11] = [
+const OF_SERVICES: [Indicator; 16] = [
     Indicator::RequestsTotal,
     Indicator::ErrorsTotal,
     Indicator::SlowTotal,
@@ -22,7 +24,15 @@ const OF_SERVICES: [Indicator; 11] = [
     Indicator::Utilization,
     Indicator::ReplicasReady,
     Indicator::HeadProbability,
+    Indicator::GoodTotal,
+    Indicator::RequestsInFlight,
+    Indicator::ConcurrencyLimit,
+    Indicator::ShedTotal,
+    Indicator::Dimmer,
 ];
+
+/// What is read of every instance that can be seen.
+const OF_INSTANCES: [Indicator; 2] = [Indicator::RequestsInFlight, Indicator::CompletedTotal];
 
 /// What the agent reads of itself.
 const OF_THE_AGENT: [Indicator; 3] =
@@ -74,6 +84,10 @@ impl Sensors {
                 let batch = destination(sensor, &mut fresh, &mut late);
                 self.send_service(index, values, at, batch);
                 self.send_calls(index, readings, at, batch);
+                // A frozen sensor shows the service as a whole and no instance.
+                if !sensor.frozen {
+                    self.send_instances(index, readings, at, batch);
+                }
             }
         }
         let values = self.agent_values(readings, conditions.agent_sensor);
@@ -125,10 +139,25 @@ impl Sensors {
             of.utilization_bp,
             Some(u64::from(of.replicas)),
             Some(u64::from(of.head_ppm)),
+            Some(of.totals.good),
+            of.admission.map(|admission| admission.in_flight.into()),
+            of.admission.map(|admission| admission.limit.into()),
+            of.admission.map(|_| of.totals.shed),
+            of.dimmer_bp.map(u64::from),
         ];
         for (signal, value) in self.signals[index].iter().zip(values) {
             if let Some(value) = value {
                 batch.push(Observation::Measured { signal: signal.clone(), value, at });
+            }
+        }
+    }
+
+    fn send_instances(&self, index: usize, readings: &Readings, at: Timestamp, batch: &mut Vec<Observation>) {
+        let name = &self.names[index];
+        for (_, instance) in readings.instances.iter().filter(|(service, _)| usize::from(*service) == index) {
+            let target = Target::Instance(name.clone(), instance_name(name, instance.place));
+            for (indicator, value) in OF_INSTANCES.into_iter().zip([instance.in_flight, instance.finished]) {
+                batch.push(Observation::new(target.clone(), indicator, value, at));
             }
         }
     }
@@ -143,6 +172,11 @@ impl Sensors {
             });
         }
     }
+}
+
+/// What the instance of `service` at `place` is called.
+pub(super) fn instance_name(service: &ServiceName, place: u32) -> InstanceId {
+    InstanceId::from(format!("{service}-{place}").as_str())
 }
 
 /// Where readings of this sensor go: into the batch that arrives now, or into one that arrives later.

@@ -106,7 +106,13 @@ impl Fleet {
             Some(Actuation::SetSampling { service, sampling }) => {
                 self.of_name(service).tail_ppm = u64::from(sampling.tail.ppm());
             }
-            Some(Actuation::Notify { .. }) | None => {}
+            Some(
+                Actuation::SetParameter { .. }
+                | Actuation::Restart { .. }
+                | Actuation::Profile { .. }
+                | Actuation::Notify { .. },
+            )
+            | None => {}
         }
         Report { id, kind }
     }

@@ -114,7 +114,7 @@ fn greet(out: &mut dyn Write, agent: &RunningAgent, manifest: &Manifest) -> Resu
         writeln!(out, "  {name:<13}  {door}")?;
     }
     let autonomy = &manifest.settings.autonomy;
-    let may = [ActionClass::Sampling, ActionClass::Scaling, ActionClass::Notification].map(|class| {
+    let may = ActionClass::ALL.map(|class| {
         let may = match autonomy.of(class) {
             Autonomy::Observe => "only decides",
             Autonomy::Approve => "asks first",

@@ -138,6 +138,9 @@ pub(crate) fn kind_of(effect: &Effect) -> EffectKind {
         Effect::Apply { actuation, .. } | Effect::Undo { actuation, .. } => match actuation {
             Actuation::SetSampling { .. } => EffectKind::SetSampling,
             Actuation::SetReplicas { .. } => EffectKind::SetReplicas,
+            Actuation::SetParameter { .. } => EffectKind::SetParameter,
+            Actuation::Restart { .. } => EffectKind::Restart,
+            Actuation::Profile { .. } => EffectKind::Profile,
             Actuation::Notify { .. } => EffectKind::Notify,
         },
     }

@@ -77,7 +77,7 @@ mod tests {
     fn a_plan_is_rebuilt_from_what_is_in_force() {
         let tenth = SamplingProbability::from_ppm_saturating(100_000);
         let sampling = ServiceSampling { head: tenth, tail: tenth };
-        let in_force = InForce { sampling: BTreeMap::from([("cart".into(), sampling)]) };
+        let in_force = InForce { sampling: BTreeMap::from([("cart".into(), sampling)]), ..InForce::default() };
         let mut settings = Settings::default();
         let mut strict = settings.objectives.default;
         strict.latency_threshold = Micros::from_millis(20);
@@ -105,7 +105,7 @@ mod tests {
     fn fixed_sampling_is_what_people_said() {
         let tenth = SamplingProbability::from_ppm_saturating(100_000);
         let low = ServiceSampling { head: tenth, tail: tenth };
-        let in_force = InForce { sampling: BTreeMap::from([("cart".into(), low)]) };
+        let in_force = InForce { sampling: BTreeMap::from([("cart".into(), low)]), ..InForce::default() };
         let (adaptive, mut fixed) = (Settings::default(), Settings::default());
         fixed.sampling.adaptive = false;
         let mut sampler = Sampler::new(plan(&adaptive, &in_force, Generation(1)), Box::new(|_| {}));

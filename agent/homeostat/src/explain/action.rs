@@ -5,7 +5,7 @@
 
 use std::io::{self, Write};
 
-use homeostat_core::actions::Expectation;
+use homeostat_core::actions::{self, Expectation, Reversal};
 use homeostat_core::{
     ActionId, ActionRequest, Effect, Incident, Outcome, Regime, TickNumber, TickRecord, TrialChange, Withheld,
 };
@@ -138,7 +138,10 @@ impl ActionExplanation {
         }
         match &action.way_back {
             Some(way_back) => writeln!(out, "way back {way_back}"),
-            None => writeln!(out, "way back none, and none is needed"),
+            None => match actions::kind(action.kind.as_str()).map(|kind| kind.reversal) {
+                Some(Reversal::NotNeeded) => writeln!(out, "way back none, and none is needed"),
+                _ => writeln!(out, "way back none: it cannot be taken back"),
+            },
         }
     }
 

@@ -3,13 +3,14 @@
 //! Answers what such a change promises: what is raised stays within the budget, what is lowered keeps less. Does not choose a
 //! probability.
 
-use crate::actions::{Action, ActionClass, ActionKind, Expectation, Measure};
+use crate::actions::{Action, ActionClass, ActionKind, Expectation, Measure, Reversal};
 use crate::{Actuation, BasisPoints, Label, Millis, ServiceName, ServiceSampling, Target};
 
 /// The kind. Sampling changes are cheap and take effect within a trace's life, so they settle quickly.
 pub const ADJUST_SAMPLING: ActionKind = ActionKind {
     name: Label::new("adjust_sampling"),
     class: ActionClass::Sampling,
+    reversal: Reversal::WayBack,
     apply_within: Millis::from_secs(5),
     settle: Millis::from_secs(12),
     cooldown: Millis::from_secs(15),

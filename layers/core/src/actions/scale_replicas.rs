@@ -2,13 +2,14 @@
 //!
 //! Answers what scaling promises: more instances relieve the service, fewer do not hurt it. Does not choose a number.
 
-use crate::actions::{Action, ActionClass, ActionKind, Expectation, Measure};
+use crate::actions::{Action, ActionClass, ActionKind, Expectation, Measure, Reversal};
 use crate::{Actuation, BasisPoints, Label, Millis, Replicas, ServiceName, Target};
 
 /// The kind. Twenty seconds cover the start of a process and the draining of the queue it inherits.
 pub const SCALE_REPLICAS: ActionKind = ActionKind {
     name: Label::new("scale_replicas"),
     class: ActionClass::Scaling,
+    reversal: Reversal::WayBack,
     apply_within: Millis::from_secs(60),
     settle: Millis::from_secs(20),
     cooldown: Millis::from_secs(25),

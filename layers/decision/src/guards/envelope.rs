@@ -28,9 +28,21 @@ impl Guard for Envelope {
                 let lowest = sampling.head.min(sampling.tail).ppm();
                 outside(lowest.into(), floor.into(), ceiling.into())
             }
+            Actuation::SetParameter { service, parameter, value } => {
+                match settings.permissions.of(service).range(*parameter) {
+                    None => Some(WithholdReason::NotAllowed.into()),
+                    Some(allowed) => outside(*value, allowed.min, allowed.max),
+                }
+            }
+            Actuation::Restart { service, .. } => unless(settings.permissions.of(service).restart.is_some()),
+            Actuation::Profile { service, .. } => unless(settings.permissions.of(service).profile),
             Actuation::Notify { .. } => None,
         }
     }
+}
+
+fn unless(allowed: bool) -> Option<Refusal> {
+    (!allowed).then(|| WithholdReason::NotAllowed.into())
 }
 
 fn outside(asked: u64, floor: u64, ceiling: u64) -> Option<Refusal> {
@@ -40,10 +52,14 @@ fn outside(asked: u64, floor: u64, ceiling: u64) -> Option<Refusal> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::guards::testing::{World, sample, scale};
+    use homeostat_core::ProfileKind;
+    use homeostat_core::actions::profile_service;
 
-    /// Scenario: replicas and probabilities inside, at the edges of, and outside the envelope; a service nobody named.
+    use super::*;
+    use crate::guards::testing::{World, limit, restart, sample, scale};
+
+    /// Scenario: replicas, probabilities and limits inside, at the edges of, and outside the envelope; services and deeds
+    /// that nobody named.
     /// Guarantees: exactly what lies inside passes.
     #[test]
     fn only_what_lies_inside_passes() {
@@ -52,6 +68,10 @@ mod tests {
         assert!(passes(scale("cart", 2, 1)) && passes(scale("cart", 4, 8)));
         assert!(!passes(scale("cart", 1, 0)) && !passes(scale("cart", 8, 9)));
         assert!(!passes(scale("stranger", 2, 3)));
+        assert!(passes(limit("cart", 8, 4)) && passes(limit("cart", 32, 64)));
+        assert!(!passes(limit("cart", 4, 3)) && !passes(limit("cart", 64, 65)) && !passes(limit("stranger", 8, 4)));
+        assert!(passes(restart("cart", "a")) && !passes(restart("stranger", "a")));
+        assert!(!passes(profile_service(&"cart".into(), ProfileKind::Cpu, 10)));
         assert!(passes(sample("cart", 1_000_000, 100)) && !passes(sample("cart", 1_000_000, 99)));
     }
 }

@@ -3,7 +3,7 @@
 //! Answers whether the evidence an action rests on is fresh, and whether the agent sees enough of its world at all. Missing
 //! is never zero: an agent that lost its eyes leaves everything as it is.
 
-use homeostat_core::{Actuation, Indicator, Regime, WithholdReason};
+use homeostat_core::{Actuation, Indicator, Reading, Regime, Target, WithholdReason};
 
 use crate::{Candidate, Guard, GuardView, Refusal};
 
@@ -31,7 +31,16 @@ impl Guard for FailStatic {
                 let what = format!("{} of {service}", Indicator::ReplicasReady.as_str());
                 (!known).then(|| WithholdReason::EvidenceNotFresh { what }.into())
             }
-            Actuation::SetSampling { .. } | Actuation::Notify { .. } => None,
+            Actuation::SetParameter { service, parameter, .. } => {
+                // A knob nobody reads is what was last set; one that is read must be read now.
+                let reading = snapshot.reading(&Target::Service(service.clone()), parameter.indicator());
+                let what = format!("{parameter} of {service}");
+                matches!(reading, Reading::Stale { .. }).then(|| WithholdReason::EvidenceNotFresh { what }.into())
+            }
+            Actuation::SetSampling { .. }
+            | Actuation::Restart { .. }
+            | Actuation::Profile { .. }
+            | Actuation::Notify { .. } => None,
         }
     }
 }

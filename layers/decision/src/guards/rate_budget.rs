@@ -3,7 +3,6 @@
 //! Answers whether a budget is spent: of the target, of the class of action, of the whole agent. Budgets count decisions in
 //! a sliding window rather than refilling a bucket, so that *no* window ever holds more than its budget.
 
-use homeostat_core::actions::ActionClass;
 use homeostat_core::{Label, RateBudget, WithholdReason};
 
 use crate::{Candidate, Guard, GuardView, Refusal};
@@ -21,13 +20,14 @@ impl Guard for RateBudgets {
         let guards = &view.view.settings.guards;
         let (target, class) = (&candidate.action.target, candidate.action.class);
         let spent = |counted: usize, budget: RateBudget| counted.saturating_sub(own(candidate, view, budget));
-        let class_name = match class {
-            ActionClass::Sampling => Label::new("sampling"),
-            ActionClass::Scaling => Label::new("scaling"),
-            ActionClass::Notification => Label::new("notification"),
-        };
         None.or_else(|| over(Label::new("target"), guards.per_target, spent(view.past.on(target), guards.per_target)))
-            .or_else(|| over(class_name, guards.budget(class), spent(view.past.of_class(class), guards.budget(class))))
+            .or_else(|| {
+                over(
+                    Label::new(class.as_str()),
+                    guards.budget(class),
+                    spent(view.past.of_class(class), guards.budget(class)),
+                )
+            })
             .or_else(|| over(Label::new("global"), guards.global, spent(view.past.all(), guards.global)))
     }
 }

@@ -6,9 +6,9 @@
 use homeostat_core::actions::{self, Action, Measure};
 use homeostat_core::{
     ActionId, ActionRequest, Assessment, BasisPoints, Condition, InForce, Indicator, Knowledge, Label, Ledger,
-    LedgerEntry, Millis, PolicyView, Reading, Regime, Replicas, Rule, RuleAction, RuleSettings, RuleStanding,
-    SamplingProbability, ScaleOut, ServiceName, ServiceSampling, ServiceScaling, Settings, Signal, Snapshot, Standing,
-    Target, Timestamp, Trial, TrialState,
+    LedgerEntry, Millis, PolicyView, Range, Reading, Regime, Replicas, RestartPermission, Rule, RuleAction,
+    RuleSettings, RuleStanding, SamplingProbability, ScaleOut, ServiceName, ServicePermissions, ServiceSampling,
+    ServiceScaling, Settings, Signal, Snapshot, Standing, Target, Timestamp, Trial, TrialState,
 };
 
 use crate::{Candidate, Guard, GuardView, Past, Refusal};
@@ -33,6 +33,9 @@ impl World {
         let mut settings = Settings::default();
         let envelope = ServiceScaling { min: Replicas(1), max: Replicas(8) };
         settings.scaling.services.insert("cart".into(), envelope);
+        let limit = Some(Range { min: 4, max: 64 });
+        let allowed = ServicePermissions { limit, restart: Some(RestartPermission::Asked), ..Default::default() };
+        settings.permissions.services.insert("cart".into(), allowed);
         let signal = |indicator| (Signal::new(Target::Service("cart".into()), indicator), Reading::Fresh { value: 2 });
         let signals = [Indicator::Utilization, Indicator::ReplicasReady].map(signal).into();
         let snapshot = Snapshot { at: Timestamp(second * 1000), signals, ..Snapshot::default() };
@@ -54,6 +57,15 @@ impl World {
     pub(crate) fn without(mut self, indicator: Indicator) -> World {
         for (_, row) in self.snapshot.signals.rows_mut() {
             row.remove(indicator);
+        }
+        self
+    }
+
+    /// An instance with so many requests in flight, that finishes so many thousandths of one a second.
+    pub(crate) fn with_instance(mut self, service: &str, name: &str, (in_flight, finished): (u64, u64)) -> World {
+        let target = Target::Instance(service.into(), name.into());
+        for (indicator, value) in [(Indicator::RequestsInFlight, in_flight), (Indicator::CompletedTotal, finished)] {
+            self.snapshot.signals.insert(Signal::new(target.clone(), indicator), Reading::Fresh { value });
         }
         self
     }
@@ -119,6 +131,14 @@ pub(crate) fn scale(service: &str, from: u32, to: u32) -> Action {
     let service = ServiceName::from(service);
     let measure = Measure::Reading(Signal::new(Target::Service(service.clone()), Indicator::Utilization));
     actions::scale_out(&service, Replicas(from), Replicas(to), measure)
+}
+
+pub(crate) fn restart(service: &str, instance: &str) -> Action {
+    actions::restart_instance(&service.into(), &instance.into())
+}
+
+pub(crate) fn limit(service: &str, from: u64, to: u64) -> Action {
+    actions::lower_limit(&service.into(), from, to, 10_000)
 }
 
 pub(crate) fn sample(service: &str, from_ppm: u64, to_ppm: u64) -> Action {

@@ -3,7 +3,7 @@
 //! Answers what happens when a caller gives up: it fails, or tries again, and what it asked for goes on for nobody.
 
 use crate::plants::patience::Patience;
-use crate::plants::queueing::{Happening, Queueing, VisitId};
+use crate::plants::queueing::{Happening, Phase, Queueing, VisitId};
 use crate::queue::SimTime;
 
 impl Queueing {
@@ -35,12 +35,20 @@ impl Queueing {
 
     /// The caller of `visit` gives up. Its worker goes on until the work is done; a place in the queue is skipped later,
     /// unless the service does not notice.
-    fn abandon(&mut self, now: SimTime, visit: VisitId) {
+    pub(super) fn abandon(&mut self, now: SimTime, visit: VisitId) {
         self.answer(now, visit, true);
+        if let Phase::Held(place) = self.visits[visit.0 as usize].phase {
+            return self.give_up_held(now, visit, place);
+        }
         let slot = &mut self.visits[visit.0 as usize];
         slot.abandoned = true;
         slot.trace = None;
-        if let Some(parent) = slot.parent.take() {
+        let parent = slot.parent.take();
+        if self.is_dropped(visit) {
+            let service = self.visits[visit.0 as usize].service;
+            self.stations[usize::from(service)].in_flight -= 1;
+        }
+        if let Some(parent) = parent {
             let turn = self.returned(now, parent, true);
             self.carry(now, turn);
         }

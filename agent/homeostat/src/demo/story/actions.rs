@@ -192,6 +192,7 @@ pub(crate) fn proposed(actuation: &Actuation) -> String {
         }
         Actuation::Notify { incident: Some(incident), text, .. } => format!("tell people about {incident}: {text}"),
         Actuation::Notify { incident: None, text, .. } => format!("tell people: {text}"),
+        Actuation::SetParameter { .. } | Actuation::Restart { .. } | Actuation::Profile { .. } => actuation.to_string(),
     }
 }
 

@@ -39,8 +39,8 @@ fn stands(when: &str, given: Vec<(Variable, Given)>) -> RuleStanding {
 }
 
 /// Scenario: conditions on values that are fresh, stale and missing, alone and beside others.
-/// Guarantees: missing is never zero: what is not known neither holds nor fails to hold, unless the rest decides; has(), stale(),
-/// worst() and orValue() tell the three apart.
+/// Guarantees: missing is never zero: what is not known neither holds nor fails to hold, unless the rest decides; has(),
+/// stale(), worst() and orValue() tell the three apart.
 #[test]
 fn missing_is_never_zero_in_a_rule() {
     let fresh = |share| vec![(Variable::Utilization, Given::Fresh(Value::Millionths(share)))];

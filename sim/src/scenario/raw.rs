@@ -119,6 +119,11 @@ pub(crate) struct RawSettings {
     /// What else may be done, by service.
     pub(crate) permissions: BTreeMap<String, RawPermissions>,
     pub(crate) autonomy: RawAutonomy,
+    /// Files of operator rules, as seen from the scenario.
+    pub(crate) rules: Vec<String>,
+    /// What stands in them, once somebody has opened them.
+    #[serde(skip)]
+    pub(crate) rule_texts: Vec<String>,
 }
 
 /// The promises of one service; `default` as a name means all others.

@@ -6,8 +6,8 @@
 mod extras;
 
 use homeostat_core::{
-    BasisPoints, Micros, Millis, ObjectiveSettings, OperatorCommand, Permissions, Range, Replicas, SamplingProbability,
-    ServiceName, ServiceObjectives, ServicePermissions, ServiceSampling, ServiceScaling, Settings,
+    BasisPoints, Micros, Millis, ObjectiveSettings, OperatorCommand, Permissions, Range, Replicas, Rule, RuleSettings,
+    SamplingProbability, ServiceName, ServiceObjectives, ServicePermissions, ServiceSampling, ServiceScaling, Settings,
 };
 
 use crate::checkers;
@@ -281,7 +281,29 @@ impl Validation<'_> {
         settings.autonomy.remediation = raw.autonomy.remediation;
         settings.autonomy.shedding = raw.autonomy.shedding;
         settings.autonomy.profiling = raw.autonomy.profiling;
+        settings.rules = self.rules(raw);
         settings
+    }
+
+    fn rules(&mut self, raw: &RawSettings) -> RuleSettings {
+        let mut rules: Vec<Rule> = Vec::new();
+        for (index, file) in raw.rules.iter().enumerate() {
+            let path = format!("settings.rules[{index}]");
+            let Some(text) = raw.rule_texts.get(index) else {
+                self.say(path, format!("{file} is not built in; run the scenario from its file"));
+                continue;
+            };
+            match homeostat_documents::rules::read(text) {
+                Ok((more, _)) => {
+                    if let Some(twice) = more.iter().find(|rule| rules.iter().any(|other| other.name == rule.name)) {
+                        self.say(path, format!("{file} has a second rule called {}", twice.name));
+                    }
+                    rules.extend(more);
+                }
+                Err(found) => found.iter().for_each(|problem| self.say(path.as_str(), problem.describe(file))),
+            }
+        }
+        RuleSettings::new(rules)
     }
 
     fn objectives(&mut self, raw: &RawSettings, objectives: &mut ObjectiveSettings) {

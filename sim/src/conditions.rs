@@ -15,6 +15,10 @@ pub(crate) struct Conditions {
     pub(crate) reports_lost_bp: u32,
     /// How much later reports arrive.
     pub(crate) reports_late: Millis,
+    /// How often each arrives.
+    pub(crate) reports_copies: u32,
+    /// How what concerns no service is carried out: notifications.
+    pub(crate) elsewhere: Actuator,
     /// Whether the agent's process is gone.
     pub(crate) agent_down: bool,
 }
@@ -33,8 +37,59 @@ pub(crate) struct ServiceConditions {
     /// Cores of its host that somebody else uses.
     pub(crate) neighbour_cores: u32,
     pub(crate) sensor: Sensor,
-    /// The share of actuations that are refused.
-    pub(crate) actuations_failing_bp: u32,
+    pub(crate) actuator: Actuator,
+}
+
+/// How changes are carried out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Actuator {
+    /// The share of commands that never arrive.
+    pub(crate) lost_bp: u32,
+    /// How much later they arrive.
+    pub(crate) late: Millis,
+    /// The share that is refused.
+    pub(crate) failing_bp: u32,
+    /// The share that is claimed and not done.
+    pub(crate) lying_bp: u32,
+    /// Whether nothing is done and that is seen when asked.
+    pub(crate) frozen: bool,
+    /// What is set, in ten-thousandths of what was told, if it is another value.
+    pub(crate) wrong_bp: Option<u32>,
+    /// The part of the change that is made, if it is not all.
+    pub(crate) partial_bp: Option<u32>,
+    /// Whether success is reported as failure too.
+    pub(crate) contradictory: bool,
+}
+
+/// Kinds of readings that can be wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Reading {
+    /// Counted requests.
+    Requests,
+    /// Counted failures.
+    Errors,
+    /// Both percentiles.
+    Latency,
+    /// Of workers.
+    Utilization,
+    /// Instances that serve.
+    Replicas,
+}
+
+/// How many kinds of readings can be wrong.
+pub(crate) const READINGS: usize = 5;
+
+impl Reading {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Reading::Requests => "requests",
+            Reading::Errors => "errors",
+            Reading::Latency => "latency",
+            Reading::Utilization => "utilization",
+            Reading::Replicas => "replicas",
+        }
+    }
 }
 
 /// How a target is seen.
@@ -46,6 +101,14 @@ pub(crate) struct Sensor {
     pub(crate) late: Millis,
     /// Whether the values no longer follow the world, although they look new.
     pub(crate) frozen: bool,
+    /// How often the values follow the world, if something remembers them in between; zero means always.
+    pub(crate) refresh_s: u64,
+    /// What is shown of each kind of reading, in ten-thousandths of the truth, if it is wrong.
+    pub(crate) wrong_bp: [Option<u32>; READINGS],
+    /// What a second set of readings says, in ten-thousandths of the first.
+    pub(crate) contradicted_bp: Option<u32>,
+    /// How far ahead the clock of the time stamps is.
+    pub(crate) ahead_ms: i64,
 }
 
 impl Conditions {
@@ -60,13 +123,15 @@ impl Conditions {
             cache_flushed: false,
             neighbour_cores: 0,
             sensor: Sensor::default(),
-            actuations_failing_bp: 0,
+            actuator: Actuator::default(),
         };
         Conditions {
             services: vec![service; services],
             agent_sensor: Sensor::default(),
             reports_lost_bp: 0,
             reports_late: Millis(0),
+            reports_copies: 1,
+            elsewhere: Actuator::default(),
             agent_down: false,
         }
     }
@@ -95,6 +160,19 @@ impl Conditions {
         self.each(names, service, |conditions| change(&mut conditions.sensor));
         if service.is_none() {
             change(&mut self.agent_sensor);
+        }
+    }
+
+    /// Changes the hands on `service`; if none is named, all hands, those that concern no service included.
+    pub(crate) fn each_actuator(
+        &mut self,
+        names: &[ServiceName],
+        service: Option<&str>,
+        mut change: impl FnMut(&mut Actuator),
+    ) {
+        self.each(names, service, |conditions| change(&mut conditions.actuator));
+        if service.is_none() {
+            change(&mut self.elsewhere);
         }
     }
 }

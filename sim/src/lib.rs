@@ -16,6 +16,7 @@ mod checkers;
 mod digest;
 mod series;
 
+pub mod record;
 pub mod report;
 pub mod scenario;
 pub mod swarm;

@@ -9,6 +9,7 @@ mod arrivals;
 mod burst;
 mod constant;
 mod diurnal;
+mod levels;
 mod ramp;
 mod recorded;
 mod replay;
@@ -70,6 +71,7 @@ catalogue! {
     Ramp => ramp::Ramp;
     Diurnal => diurnal::Diurnal;
     Burst => burst::Burst;
+    Levels => levels::Levels;
     Replay => replay::Replay;
 }
 
@@ -124,6 +126,12 @@ impl Workload {
         }
         None
     }
+}
+
+/// Requests that come at a steady rate, in thousandths per second, at the service of this position.
+pub(crate) fn steady(service: usize, milli_per_second: u64, ends: SimTime) -> Workload {
+    let shape = levels::Levels { every_s: ends.as_secs().max(1), milli_per_second: vec![milli_per_second] };
+    Workload { service: service as ServiceIndex, shape: AnyShape::Levels(shape), retries: None, scale_bp: 10_000, ends }
 }
 
 /// A thousand times the design load of the benchmark; above it a run is no longer faster than real time.

@@ -5,6 +5,7 @@
 //! different one, it would prove nothing.
 
 mod actuators;
+mod hands;
 mod sensors;
 mod stopwatch;
 mod story;
@@ -21,7 +22,7 @@ use crate::plants::{Queueing, Readings};
 use crate::queue::{Queue, SimTime};
 use crate::scenario::{Options, Scenario};
 use crate::series::Series;
-use crate::world::actuators::Actuators;
+use crate::world::actuators::{Actuators, Reach};
 use crate::world::sensors::Sensors;
 use crate::world::stopwatch::Stopwatch;
 use crate::world::story::Story;
@@ -68,6 +69,8 @@ enum Turn {
     Second,
     /// An actuator has got round to it.
     Actuate(Effect),
+    /// A late command reaches its actuator.
+    ActuateLate(Effect),
     /// An actuator's answer arrives.
     Answer(Report),
     /// Readings arrive late.
@@ -112,6 +115,7 @@ impl<'a> World<'a> {
             match turn {
                 Turn::Second => self.second(now),
                 Turn::Actuate(effect) => self.actuate(now, effect),
+                Turn::ActuateLate(effect) => self.carry_out(now, effect),
                 Turn::Answer(report) => self.tell(now, Event::Reported(report)),
                 Turn::LateReadings(batch) => self.observe(now, batch),
             }
@@ -270,9 +274,18 @@ impl<'a> World<'a> {
     }
 
     fn actuate(&mut self, now: SimTime, effect: Effect) {
-        let report = self.actuators.perform(now, effect, &mut self.plant, &self.conditions);
-        if let Some(at) = self.actuators.answer_at(now, &self.conditions) {
-            self.queue.push(at, Turn::Answer(report));
+        match self.actuators.reach(now, &effect, &self.conditions) {
+            Reach::Now => self.carry_out(now, effect),
+            Reach::Later(at) => self.queue.push(at, Turn::ActuateLate(effect)),
+            Reach::Never => {}
+        }
+    }
+
+    fn carry_out(&mut self, now: SimTime, effect: Effect) {
+        for report in self.actuators.perform(now, effect, &mut self.plant, &self.conditions) {
+            if let Some(at) = self.actuators.answer_at(now, &self.conditions) {
+                self.queue.push(at, Turn::Answer(report));
+            }
         }
     }
 }

@@ -23,8 +23,8 @@ pub(crate) struct FailingActuator {
 
 impl Fault for FailingActuator {
     fn apply(&self, names: &[ServiceName], conditions: &mut Conditions) {
-        conditions.each(names, self.service.as_deref(), |service| {
-            service.actuations_failing_bp = service.actuations_failing_bp.max(self.share_bp);
+        conditions.each_actuator(names, self.service.as_deref(), |actuator| {
+            actuator.failing_bp = actuator.failing_bp.max(self.share_bp);
         });
     }
 

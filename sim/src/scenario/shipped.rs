@@ -25,6 +25,19 @@ shipped! {
     "kill_switch",
     "rule_acts",
     "rule_in_dry_run",
+    "retry_storm",
+    "cache_cold_start",
+    "pool_exhaustion",
+    "noisy_neighbour",
+    "cold_start_scale_out",
+    "replica_loss",
+    "late_sensor",
+    "frozen_sensor",
+    "wrong_sensor",
+    "contradictory_sensor",
+    "failing_actuator",
+    "lying_actuator",
+    "partial_actuator",
 }
 
 /// Files of operator rules that shipped scenarios name.

@@ -8,7 +8,10 @@
 use homeostat_core::{Micros, Seed, Stream};
 use rand::Rng;
 
-use crate::faults::{AnyFault, LateReports, LostObservations, LostReports, ScheduledFault};
+use crate::faults::{
+    AnyFault, CachedSensor, ClockSkew, DuplicateReports, LateCommands, LateReports, LostObservations, LostReports,
+    ScheduledFault,
+};
 use crate::scenario::Scenario;
 
 /// The scenario as `seed` would have it.
@@ -54,9 +57,13 @@ fn add_nuisance(faults: &mut Vec<ScheduledFault>, latest_end_s: u64, stream: &mu
     let from_s = between(stream, 1, latest_end_s - ROOM_S_MIN / 2);
     let to_s = between(stream, from_s + 1, latest_end_s);
     let share_bp = between(stream, 500, 5000) as u32;
-    let fault = match between(stream, 0, 2) {
+    let fault = match between(stream, 0, 6) {
         0 => AnyFault::LostReports(LostReports { share_bp }),
         1 => AnyFault::LateReports(LateReports { delay_ms: between(stream, 100, 20_000) }),
+        2 => AnyFault::LateCommands(LateCommands { service: None, delay_ms: between(stream, 100, 20_000) }),
+        3 => AnyFault::DuplicateReports(DuplicateReports { copies: between(stream, 2, 5) as u32 }),
+        4 => AnyFault::ClockSkew(ClockSkew { service: None, ahead_ms: between(stream, 0, 4000) as i64 - 2000 }),
+        5 => AnyFault::CachedSensor(CachedSensor { service: None, refresh_s: between(stream, 2, 5) }),
         _ => AnyFault::LostObservations(LostObservations { service: None, share_bp }),
     };
     faults.push(ScheduledFault { from_s, to_s, fault });

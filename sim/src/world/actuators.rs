@@ -9,10 +9,19 @@ use homeostat_core::{
 };
 use rand::Rng;
 
-use crate::conditions::Conditions;
+use crate::conditions::{Actuator, Conditions};
 use crate::plants::{Queueing, chance_bp};
 use crate::queue::SimTime;
 use crate::scenario::Scenario;
+use crate::world::hands;
+
+/// Whether and when a command reaches its actuator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    Now,
+    Later(SimTime),
+    Never,
+}
 
 /// The hands of the world.
 pub(crate) struct Actuators {
@@ -41,6 +50,18 @@ impl Actuators {
         SimTime(at.next_multiple_of(self.round.0.max(1)))
     }
 
+    /// Whether a command that is due now reaches its actuator.
+    pub(crate) fn reach(&mut self, now: SimTime, effect: &Effect, conditions: &Conditions) -> Reach {
+        let hand = self.hand(actuation_of(effect), conditions);
+        if chance_bp(&mut self.stream, hand.lost_bp) {
+            return Reach::Never;
+        }
+        match hand.late {
+            Millis(0) => Reach::Now,
+            Millis(late) => Reach::Later(now.after(Micros(late * 1000))),
+        }
+    }
+
     /// When the answer to an effect that took place now arrives; never, if it is lost.
     pub(crate) fn answer_at(&mut self, now: SimTime, conditions: &Conditions) -> Option<SimTime> {
         let Millis(late) = conditions.reports_late;
@@ -53,24 +74,29 @@ impl Actuators {
         std::mem::take(&mut self.applied)
     }
 
-    /// Carries out `effect`.
+    /// Carries out `effect`, and says so once or more often.
     pub(crate) fn perform(
         &mut self,
         now: SimTime,
         effect: Effect,
         plant: &mut Queueing,
         conditions: &Conditions,
-    ) -> Report {
+    ) -> Vec<Report> {
+        let hand = self.hand(actuation_of(&effect), conditions);
         let (id, kind) = match effect {
-            Effect::Apply { id, actuation } => {
-                (id, self.change(now, &actuation, plant, conditions, ReportKind::Applied))
-            }
-            Effect::Undo { id, actuation } => (id, self.change(now, &actuation, plant, conditions, ReportKind::Undone)),
+            Effect::Apply { id, actuation } => (id, self.change(now, &actuation, plant, hand, ReportKind::Applied)),
+            Effect::Undo { id, actuation } => (id, self.change(now, &actuation, plant, hand, ReportKind::Undone)),
             Effect::ReadBack { id, actuation } => {
-                (id, ReportKind::ReadBack { actual: self.read_back(&actuation, plant) })
+                let is_lie = chance_bp(&mut self.stream, hand.lying_bp);
+                let actual = if is_lie { Some(actuation) } else { self.read_back(&actuation, plant) };
+                (id, ReportKind::ReadBack { actual })
             }
         };
-        Report { id, kind }
+        let contradicts = hand.contradictory && matches!(kind, ReportKind::Applied | ReportKind::Undone);
+        let second = contradicts.then(|| ReportKind::Failed { why: "the actuator contradicts itself".to_owned() });
+        let said = std::iter::once(kind).chain(second).map(|kind| Report { id, kind });
+        let copies = conditions.reports_copies.max(1) as usize;
+        said.flat_map(|report| std::iter::repeat_n(report, copies)).collect()
     }
 
     fn change(
@@ -78,24 +104,20 @@ impl Actuators {
         now: SimTime,
         actuation: &Actuation,
         plant: &mut Queueing,
-        conditions: &Conditions,
+        hand: Actuator,
         done: ReportKind,
     ) -> ReportKind {
-        let service = match actuation {
-            Actuation::SetReplicas { service, .. }
-            | Actuation::SetSampling { service, .. }
-            | Actuation::SetParameter { service, .. }
-            | Actuation::Restart { service, .. }
-            | Actuation::Profile { service, .. } => service,
-            Actuation::Notify { .. } => return done,
-        };
+        let Some(service) = service_of(actuation) else { return done };
         let Some(index) = self.index(service) else {
             return ReportKind::Failed { why: format!("there is no service called {service}") };
         };
-        if chance_bp(&mut self.stream, conditions.services[index].actuations_failing_bp) {
+        if chance_bp(&mut self.stream, hand.failing_bp) {
             return ReportKind::Failed { why: format!("the actuator of {service} refused") };
         }
-        match actuation {
+        if hand.frozen || chance_bp(&mut self.stream, hand.lying_bp) {
+            return done;
+        }
+        match &hands::spoilt(actuation, self.read_back(actuation, plant).as_ref(), hand) {
             Actuation::SetReplicas { replicas, .. } => plant.set_replicas(now, index, replicas.0),
             Actuation::SetSampling { sampling, .. } => plant.set_sampling(now, index, *sampling),
             Actuation::SetParameter { parameter, value, .. } => set_parameter(plant, index, *parameter, *value),
@@ -140,8 +162,34 @@ impl Actuators {
         }
     }
 
+    /// How this actuation is carried out.
+    fn hand(&self, actuation: &Actuation, conditions: &Conditions) -> Actuator {
+        let index = service_of(actuation).and_then(|service| self.index(service));
+        index.map_or(conditions.elsewhere, |index| conditions.services[index].actuator)
+    }
+
     fn index(&self, service: &ServiceName) -> Option<usize> {
         self.names.iter().position(|name| name == service)
+    }
+}
+
+fn actuation_of(effect: &Effect) -> &Actuation {
+    match effect {
+        Effect::Apply { actuation, .. } | Effect::Undo { actuation, .. } | Effect::ReadBack { actuation, .. } => {
+            actuation
+        }
+    }
+}
+
+/// The service that is changed; none if people are told something.
+fn service_of(actuation: &Actuation) -> Option<&ServiceName> {
+    match actuation {
+        Actuation::SetReplicas { service, .. }
+        | Actuation::SetSampling { service, .. }
+        | Actuation::SetParameter { service, .. }
+        | Actuation::Restart { service, .. }
+        | Actuation::Profile { service, .. } => Some(service),
+        Actuation::Notify { .. } => None,
     }
 }
 
@@ -156,3 +204,6 @@ fn set_parameter(plant: &mut Queueing, service: usize, parameter: Parameter, val
 fn place_of(service: &ServiceName, instance: &InstanceId) -> Option<u32> {
     instance.as_str().strip_prefix(service.as_str())?.strip_prefix('-')?.parse().ok()
 }
+
+#[cfg(test)]
+mod tests;

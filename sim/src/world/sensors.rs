@@ -3,6 +3,8 @@
 //! Answers which observations reach the loop, and when: the same indicators that the live pipeline takes, spoiled by
 //! whatever faults are active. A reading that does not arrive is not sent; it is never sent as zero.
 
+mod wrong;
+
 use homeostat_core::{
     Indicator, InstanceId, Millis, Observation, Seed, ServiceName, Signal, Stream, Target, Timestamp,
 };
@@ -47,8 +49,10 @@ pub(crate) struct Sensors {
     /// Built once; cloning a signal copies no text.
     signals: Vec<[Signal; OF_SERVICES.len()]>,
     agent_signals: [Signal; OF_THE_AGENT.len()],
-    /// What a frozen sensor goes on saying.
-    frozen: Vec<Option<ServiceReadings>>,
+    /// What a frozen or remembered sensor goes on saying, and since when.
+    frozen: Vec<Option<(SimTime, ServiceReadings)>>,
+    /// How a service stood when its readings began to be wrong.
+    wrong_since: Vec<Option<ServiceReadings>>,
     frozen_agent: Option<[u64; OF_THE_AGENT.len()]>,
     stream: Stream,
 }
@@ -62,6 +66,7 @@ impl Sensors {
             signals: names.iter().map(of).collect(),
             agent_signals: OF_THE_AGENT.map(|indicator| Signal::new(Target::Agent, indicator)),
             frozen: vec![None; names.len()],
+            wrong_since: vec![None; names.len()],
             frozen_agent: None,
             stream: seed.stream("world/sensors"),
         }
@@ -74,15 +79,17 @@ impl Sensors {
         readings: &Readings,
         conditions: &Conditions,
     ) -> (Vec<Observation>, Late) {
-        let at = now.wall();
         let mut fresh = Vec::with_capacity((self.names.len() + 1) * OF_SERVICES.len() + readings.calls.len());
         let mut late = Late::new();
         for index in 0..self.names.len() {
             let sensor = conditions.services[index].sensor;
-            let values = self.service_values(index, &readings.services[index], sensor);
+            let values = self.service_values(now, index, &readings.services[index], sensor);
             if self.arrives(sensor) {
-                let batch = destination(sensor, &mut fresh, &mut late);
+                let (batch, at) = (destination(sensor, &mut fresh, &mut late), stamp(now, sensor));
                 self.send_service(index, values, at, batch);
+                if let Some(factor_bp) = sensor.contradicted_bp {
+                    self.send_service(index, wrong::contradicted(&values, factor_bp), at, batch);
+                }
                 self.send_calls(index, readings, at, batch);
                 // A frozen sensor shows the service as a whole and no instance.
                 if !sensor.frozen {
@@ -92,7 +99,8 @@ impl Sensors {
         }
         let values = self.agent_values(readings, conditions.agent_sensor);
         if self.arrives(conditions.agent_sensor) {
-            let batch = destination(conditions.agent_sensor, &mut fresh, &mut late);
+            let sensor = conditions.agent_sensor;
+            let (batch, at) = (destination(sensor, &mut fresh, &mut late), stamp(now, sensor));
             for (signal, value) in self.agent_signals.iter().zip(values) {
                 batch.push(Observation::Measured { signal: signal.clone(), value, at });
             }
@@ -104,12 +112,21 @@ impl Sensors {
         !chance_bp(&mut self.stream, sensor.lost_bp)
     }
 
-    fn service_values(&mut self, index: usize, now: &ServiceReadings, sensor: Sensor) -> ServiceReadings {
-        if !sensor.frozen {
-            self.frozen[index] = None;
-            return *now;
-        }
-        *self.frozen[index].get_or_insert(*now)
+    fn service_values(
+        &mut self,
+        now: SimTime,
+        index: usize,
+        truth: &ServiceReadings,
+        sensor: Sensor,
+    ) -> ServiceReadings {
+        let is_wrong = sensor.wrong_bp.iter().any(Option::is_some);
+        let since = self.wrong_since[index].take().unwrap_or(*truth);
+        let values = if is_wrong { wrong::shown(truth, &since, sensor) } else { *truth };
+        self.wrong_since[index] = is_wrong.then_some(since);
+        let refreshes = |at: SimTime| !sensor.frozen && at.as_secs() + sensor.refresh_s <= now.as_secs();
+        let remembered = self.frozen[index].take().filter(|(at, _)| !refreshes(*at)).unwrap_or((now, values));
+        self.frozen[index] = (sensor.frozen || 0 < sensor.refresh_s).then_some(remembered);
+        remembered.1
     }
 
     fn agent_values(&mut self, readings: &Readings, sensor: Sensor) -> [u64; OF_THE_AGENT.len()] {
@@ -174,6 +191,11 @@ impl Sensors {
     }
 }
 
+/// The time that readings of this sensor carry.
+fn stamp(now: SimTime, sensor: Sensor) -> Timestamp {
+    Timestamp(now.wall().0.saturating_add_signed(sensor.ahead_ms))
+}
+
 /// What the instance of `service` at `place` is called.
 pub(super) fn instance_name(service: &ServiceName, place: u32) -> InstanceId {
     InstanceId::from(format!("{service}-{place}").as_str())
@@ -220,6 +242,26 @@ mod tests {
         assert_eq!(see(30, &conditions), Some(20));
         conditions.services[0].sensor.frozen = false;
         assert_eq!(see(40, &conditions), Some(40));
+    }
+
+    /// Scenario: something remembers readings for five seconds; a clock is ahead; two sets of readings contradict.
+    /// Guarantees: values follow every five seconds under new stamps; stamps lie in the future; both sets arrive.
+    #[test]
+    fn remembered_skewed_and_contradicted_readings_arrive_as_such() {
+        let mut sensors = Sensors::new(&[ServiceName::from("a")], Seed(1));
+        let mut conditions = Conditions::good(1);
+        conditions.services[0].sensor.refresh_s = 5;
+        let seen: Vec<Option<u64>> = (0..11)
+            .map(|at_s| requests(&sensors.read(SimTime::from_secs(at_s), &readings(at_s), &conditions).0))
+            .collect();
+        assert_eq!(seen, [0, 0, 0, 0, 0, 5, 5, 5, 5, 5, 10].map(Some));
+        let now = SimTime::from_secs(20);
+        conditions.services[0].sensor = Sensor { ahead_ms: 3000, ..Sensor::default() };
+        let (skewed, _) = sensors.read(now, &readings(5), &conditions);
+        assert!(matches!(&skewed[0], Observation::Measured { at, .. } if at.0 == now.wall().0 + 3000));
+        conditions.services[0].sensor = Sensor { contradicted_bp: Some(0), ..Sensor::default() };
+        let (both, _) = sensors.read(now, &readings(5), &conditions);
+        assert_eq!(both.len() - OF_THE_AGENT.len(), 2 * (skewed.len() - OF_THE_AGENT.len()));
     }
 
     /// Scenario: all readings of a service are lost; then all are late.

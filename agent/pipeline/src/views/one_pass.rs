@@ -134,15 +134,19 @@ pub(super) fn usual_key_value(bytes: &[u8]) -> bool {
     let [0x0a, key_length @ 0..HIGH, rest @ ..] = bytes else { return false };
     let Some((key, rest)) = rest.split_at_checked(usize::from(*key_length)) else { return false };
     let [0x12, value_length @ 0..HIGH, value @ ..] = rest else { return false };
-    let usual = usize::from(*value_length) == value.len()
-        && match value {
-            [0x0a, length @ 0..HIGH, text @ ..] => usize::from(*length) == text.len() && is_text(text),
-            [0x18, number @ ..] => is_varint(number),
-            [0x10, number] => *number < HIGH,
-            [0x21, number @ ..] => number.len() == 8,
-            _ => false,
-        };
-    usual && is_text(key)
+    if usize::from(*value_length) != value.len() {
+        return false;
+    }
+    match value {
+        // Tags and short lengths are ASCII themselves, so that one look at everything settles key and text.
+        [0x0a, length @ 0..HIGH, text @ ..] if usize::from(*length) == text.len() => {
+            is_ascii(bytes) || (is_text(key) && is_text(text))
+        }
+        [0x18, number @ ..] => is_varint(number) && is_text(key),
+        [0x10, number] => *number < HIGH && is_text(key),
+        [0x21, number @ ..] => number.len() == 8 && is_text(key),
+        _ => false,
+    }
 }
 
 /// One varint and nothing else.

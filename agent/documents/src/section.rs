@@ -110,7 +110,7 @@ impl<'a> Section<'a> {
 
     /// Whether a key that was asked for is there, right or wrong.
     pub fn is_given(&self, name: &str) -> bool {
-        self.taken.iter().any(|taken| *taken == name)
+        self.taken.contains(&name)
     }
 
     /// Where the mapping stands.

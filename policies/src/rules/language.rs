@@ -4,7 +4,7 @@
 //! needs no loops: comparisons, `&&`, `||`, `!`, `? :`, arithmetic, `in` a list that is written down, `has()`, and searches in
 //! texts. It is read here and not by the `cel` crate, because that crate's parser overflows the stack of the whole process on
 //! 95 nested brackets and needs minutes for a sum of two thousand numbers, and a rule file must never do either to an agent.
-//! A test compares the two on what both understand. Types are checked while reading, so a rule that is taken has them right.
+//! Types are checked while reading, so a rule that is taken has them right.
 
 mod meaning;
 mod nearest;

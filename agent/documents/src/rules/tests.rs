@@ -101,6 +101,20 @@ fn names_are_unique_and_kinds_are_checked() {
     assert!(said("kind: Deployment\n").join("\n").contains("kind: must be RuleSet, found \"Deployment\""));
 }
 
+/// Scenario: the page that operators read.
+/// Guarantees: every variable stands in its table with its type and what it says, and every function is named.
+#[test]
+fn every_variable_and_function_is_documented() {
+    let page = include_str!("../../../../docs/rules.md");
+    for variable in homeostat_core::Variable::ALL {
+        let row = format!("| `{variable}` | {} | {} |", variable.value_type(), variable.about());
+        assert!(page.contains(&row), "docs/rules.md must say: {row}");
+    }
+    for (function, _) in language::FUNCTIONS {
+        assert!(page.contains(function), "docs/rules.md must name {function}");
+    }
+}
+
 proptest! {
     /// Scenario: shipped rule files with bytes cut out, doubled and replaced, at any place.
     /// Guarantees: reading never panics; what is still taken is sound, and every problem stands in the file.

@@ -231,7 +231,8 @@ proptest! {
         let world = World::default().at(100).gauge("cart", Indicator::Utilization, 9000).with_rules(vec![damaged]);
         let standing = world.standing(&OPERATOR_RULES);
         for standing in standing.0 {
-            prop_assert!(standing.holds.len() + standing.unknown as usize + usize::from(standing.problem.is_some()) == 1);
+            let (unknown, problem) = (standing.unknown as usize, usize::from(standing.problem.is_some()));
+            prop_assert!(standing.holds.len() + unknown + problem == 1);
         }
     }
 }

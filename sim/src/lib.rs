@@ -14,6 +14,7 @@ mod world;
 
 mod checkers;
 mod digest;
+mod repeat;
 mod series;
 
 pub mod record;
@@ -29,6 +30,7 @@ pub use plants::{
     WhileCalling,
 };
 pub use queue::{EPOCH, SimTime};
+pub use repeat::{Divergence, repeat};
 pub use scenario::{Options, Perturbation, RunReport, SHIPPED, Scenario, ScenarioError, run, shipped};
 pub use series::{Sample, Second, Series};
 pub use swarm::{Failure, Progress, SwarmPlan, SwarmReport, swarm};

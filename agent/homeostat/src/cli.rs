@@ -345,12 +345,51 @@ Examples:
         #[arg(long)]
         json: bool,
     },
+    /// Make a scenario of what a journal saw, so that an incident can be run again.
+    #[command(after_help = RECORD_HELP)]
+    Record(SimRecordArgs),
     /// List the shipped scenarios.
     List {
         /// Print JSON.
         #[arg(long)]
         json: bool,
     },
+}
+
+const RECORD_HELP: &str = "\
+Examples:
+  homeostat sim record ~/.local/state/homeostat incident.yaml          the newest complete life of a journal at rest
+  homeostat sim record /var/lib/homeostat incident.yaml --life 3
+  homeostat sim record incident.events incident.yaml                   a log written by `homeostat journal export`
+  homeostat sim run incident.yaml --report incident.html
+
+What is inferred, each from quiet seconds or from what they do not explain:
+  services      instances, workers (from utilisation), own work (fitted to latency by trying), failures, calls per request
+  workload      what came from outside, averaged over five seconds
+  faults        slow work (from how busy workers were for what they got done), failing by itself, lost instances, readings
+                that were lost or late, actuators that refused or did not answer, an agent that was away
+  the rest      objectives, envelopes, sampling and autonomy in force; hold and resume; envelopes around what was seen
+
+What cannot be told, because it does not show: timeouts, queue limits, start delays, retries, connection pools, caches,
+hosts; whether workers wait with their requests; wrong or frozen readings and lying actuators; approvals, because another
+run has other actions. Without utilisation, slow work cannot be told from waiting; the file says so. A service that calls
+back its caller is taken for two sources of load.";
+
+/// Arguments of `sim record`.
+#[derive(Debug, Args)]
+pub(crate) struct SimRecordArgs {
+    /// A state directory with a journal, or an event log.
+    #[arg(value_name = "DIR|LOG")]
+    pub(crate) from: PathBuf,
+    /// The scenario to write.
+    #[arg(value_name = "FILE.yaml")]
+    pub(crate) file: PathBuf,
+    /// Which life of the journal: the count of starts, beginning with 1. The newest complete one unless given.
+    #[arg(long)]
+    pub(crate) life: Option<u64>,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Arguments of `sim run`.
@@ -365,6 +404,9 @@ pub(crate) struct SimRunArgs {
     /// Let the seed also move rates, delays and faults within bounds, as the swarm does.
     #[arg(long)]
     pub(crate) perturbed: bool,
+    /// Run it twice, and say at which record two runs of the same seed part. A run that fails is always run twice.
+    #[arg(long)]
+    pub(crate) twice: bool,
     /// Write a report with plots.
     #[arg(long, value_name = "FILE.html")]
     pub(crate) report: Option<PathBuf>,

@@ -81,6 +81,9 @@ pub(crate) enum CommandError {
     /// Recorded arrivals cannot be used.
     #[error(transparent)]
     Trace(homeostat_sim::swim::TraceError),
+    /// A log shows too little to make a scenario of.
+    #[error(transparent)]
+    Record(homeostat_sim::record::RecordError),
     /// Recorded spans cannot be used.
     #[error("{}", path.display())]
     Spans {
@@ -115,7 +118,10 @@ impl CommandError {
                 ExitCode::from(64)
             }
             CommandError::Scenario(ScenarioError::Unknown { .. }) => ExitCode::from(2),
-            CommandError::Scenario(_) | CommandError::Spans { .. } | CommandError::Trace(_) => ExitCode::from(64),
+            CommandError::Scenario(_)
+            | CommandError::Spans { .. }
+            | CommandError::Trace(_)
+            | CommandError::Record(_) => ExitCode::from(64),
             _ => ExitCode::from(1),
         }
     }

@@ -189,6 +189,24 @@ mod tests {
         assert_eq!(read(&mut perception, 5000), Reading::Missing { why: MissingReason::NeverObserved });
     }
 
+    /// Scenario: of one instant there are two readings each, of utilisation and of instances, in either order.
+    /// Guarantees: the higher utilisation is believed whoever speaks last, and of instances what was said first.
+    #[test]
+    fn of_two_readings_that_disagree_the_worse_is_believed() {
+        for (first, second) in [(3000, 9000), (9000, 3000)] {
+            let mut perception = Perception::default();
+            for at_s in 100..110 {
+                observe(&mut perception, Indicator::Utilization, first, at_s);
+                observe(&mut perception, Indicator::Utilization, second, at_s);
+                observe(&mut perception, Indicator::ReplicasReady, first, at_s);
+                observe(&mut perception, Indicator::ReplicasReady, second, at_s);
+            }
+            let snapshot = freeze(&mut perception, 109);
+            assert_eq!(snapshot.reading(&service(), Indicator::Utilization).fresh(), Some(9000));
+            assert_eq!(snapshot.reading(&service(), Indicator::ReplicasReady).fresh(), Some(first));
+        }
+    }
+
     /// Scenario: utilisation jumps between 40 % and 80 % from second to second, then stays at 80 %.
     /// Guarantees: it reads as its mean over five seconds, and follows once it stays.
     #[test]

@@ -62,7 +62,7 @@ impl Track {
     }
 
     pub(crate) fn absorb(&mut self, indicator: Indicator, value: u64, at: Timestamp) -> Absorbed {
-        if at < self.at {
+        if at < self.at || self.contradicts(indicator, value, at) {
             return Absorbed::Read;
         }
         let absorbed = match indicator.kind() {
@@ -72,6 +72,19 @@ impl Track {
         (self.value, self.at) = (value, at);
         self.say(indicator);
         absorbed
+    }
+
+    /// Whether `value` disagrees with what a gauge said of the same instant, and is not to be believed. The worse of the two
+    /// is believed, and where neither is worse the first, so that it does not depend on who speaks last.
+    fn contradicts(&mut self, indicator: Indicator, value: u64, at: Timestamp) -> bool {
+        if indicator.kind() == IndicatorKind::Counter || self.at < at {
+            return false;
+        }
+        let is_worse = indicator.direction() == Direction::HigherIsWorse && self.value < value;
+        if is_worse {
+            self.recent.pop_back();
+        }
+        !is_worse
     }
 
     pub(crate) fn read(&self, indicator: Indicator, now: Timestamp, settings: &PerceptionSettings) -> Reading {

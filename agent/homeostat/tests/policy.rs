@@ -20,9 +20,8 @@ fn example(marker: &str) -> String {
 
 /// The rule and the test that the help shows, in a folder.
 fn folder(dir: &Path) {
-    let test = example("Its test").split("homeostat check").next().unwrap().trim_end().to_owned() + "\n";
     std::fs::write(dir.join("busy_checkout.yaml"), example("A rule (")).unwrap();
-    std::fs::write(dir.join("busy_checkout_test.yaml"), test).unwrap();
+    std::fs::write(dir.join("busy_checkout_test.yaml"), example("Its test (")).unwrap();
 }
 
 /// Scenario: somebody new copies the rule and its test from the help, checks both, and runs the test.

@@ -7,48 +7,58 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 /// What is shown below the help of `policy` and of `policy test`: a rule and its test, complete.
-const EXAMPLE: &str = r#"A rule (rules/busy_checkout.yaml) says for which services, when, for how long, and what then:
+const EXAMPLE: &str = r#"A rule (rules/busy_checkout.yaml): for whom, when, for how long, what then:
 
   apiVersion: homeostat.dev/v1alpha1
   kind: RuleSet
   spec:
     rules:
       - name: busy-checkout
-        description: Users wait before utilisation shows it, so the shop's till grows early.
-        selector: { services: [checkout] }      # * stands for any text; no name selects nothing
+        description: Users wait before utilisation shows it.
+        selector: { services: [checkout] } # * is any text; none selects none
         when: service.utilization > 0.8 && service.slow_ratio > 0.02
-        for: 30s                                # so long without a break; left out: at once
-        then: { scaleOut: { by: 1 } }           # or { sample: 100% }, or { notify: { text: "…", urgency: page } }
-        dryRun: true                            # the default: shown and counted, not done
-        priority: 0                             # higher ones come first
+        for: 30s                           # without a break; or at once
+        then: { scaleOut: { by: 1 } }      # or { sample: 100% }, { notify:
+                                           # { text: "…", urgency: page } }
+        dryRun: true                       # the default: shown, not done
+        priority: 0                        # higher ones come first
 
-Its test (rules/busy_checkout_test.yaml) gives what is known, and says what is to be proposed:
+Its test (rules/busy_checkout_test.yaml): what is known, what is proposed:
 
   apiVersion: homeostat.dev/v1alpha1
   kind: RuleTest
   spec:
     ruleFiles: [busy_checkout.yaml]
     tests:
-      - name: one more replica after half a minute, and none from half of the evidence
+      - name: one more replica after half a minute, none in the dark
         given:
           - at: 0s
             services:
-              checkout: { service.utilization: 95%, service.slow_ratio: 5%, service.replicas: 2 }
+              checkout:
+                service.utilization: 95%
+                service.slow_ratio: 5%
+                service.replicas: 2
           - at: 60s
             services:
               checkout: { service.slow_ratio: missing }
         expect:
           - { at: 29s, proposals: [] }
           - at: 30s
-            proposals: [{ rule: busy-checkout, service: checkout, action: run checkout with 3 replicas, dryRun: true }]
+            proposals:
+              - rule: busy-checkout
+                service: checkout
+                action: run checkout with 3 replicas
+                dryRun: true
           - { at: 60s, proposals: [] }
 
-  homeostat check rules/busy_checkout.yaml     every problem, with line, column and a caret
-  homeostat policy test rules                  every *_test.yaml in the folder; exit code 1 if one fails
-  homeostat policy list --rules rules          what would run
+Then:
 
-To let the agent follow them: spec.automation.rules: { dir: rules } in the manifest, then SIGHUP or a restart.
-docs/rules.md lists the variables and functions."#;
+  homeostat check rules/busy_checkout.yaml  every problem, with a caret
+  homeostat policy test rules               every *_test.yaml; 1 if one fails
+  homeostat policy list --rules rules       what would run
+
+To let the agent follow them, say spec.automation.rules: { dir: rules } in
+the manifest and send SIGHUP. docs/rules.md lists variables and functions."#;
 
 /// Operator rules.
 #[derive(Debug, Subcommand)]

@@ -7,8 +7,11 @@ mod announce;
 pub mod brownout;
 mod concern;
 mod precision;
+mod profile_suspect;
+mod restart_wedged;
 pub mod rules;
 mod sampling_budget;
+mod shed_load;
 mod target_tracking;
 
 #[cfg(test)]
@@ -21,6 +24,9 @@ use homeostat_core::Policy;
 pub const CATALOGUE: &[&dyn Policy] = &[
     &rules::OPERATOR_RULES,
     &target_tracking::TARGET_TRACKING,
+    &restart_wedged::RESTART_WEDGED,
+    &shed_load::SHED_LOAD,
     &sampling_budget::SAMPLING_BUDGET,
+    &profile_suspect::PROFILE_SUSPECT,
     &announce::ANNOUNCE,
 ];

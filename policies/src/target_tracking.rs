@@ -110,7 +110,7 @@ impl Load<'_> {
     /// ceil(replicas × utilisation / target)
     fn wanted(&self, used: u64, view: &PolicyView<'_>) -> u64 {
         let target = u64::from(view.settings.scaling.utilization_target.0).max(1);
-        (self.replicas * used).div_ceil(target)
+        self.replicas.saturating_mul(used).div_ceil(target)
     }
 
     fn from(&self) -> Replicas {

@@ -17,6 +17,7 @@ mod digest;
 mod repeat;
 mod series;
 
+pub mod attack;
 pub mod record;
 pub mod report;
 pub mod scenario;

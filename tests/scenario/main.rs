@@ -3,6 +3,8 @@
 //! Answers whether the loop, in every shipped scenario, keeps its promises and stays within the expected envelopes, for a
 //! few fixed seeds. The thousand moved-about days are run from the command line, in release.
 
+mod attacks;
+mod helping;
 mod learners;
 
 use homeostat_core::Seed;

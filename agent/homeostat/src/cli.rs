@@ -77,9 +77,22 @@ Examples:
     )]
     Journal(JournalArgs),
     /// The kill switch: from the next tick on the agent watches and never acts, also after a restart.
+    #[command(after_help = "\
+Examples:
+  homeostat hold
+  touch ~/.local/state/homeostat/hold      the same without the API: held while the file is there
+  kill -USR1 PID                           the same by signal; kill -USR2 PID resumes")]
     Hold(SteerArgs),
-    /// Let the agent act again.
+    /// Let the agent act again, and try again what was disarmed.
     Resume(SteerArgs),
+    /// Let the agent try again what it had to take back too often.
+    #[command(after_help = "\
+Examples:
+  homeostat arm checkout scale_replicas
+  homeostat arm '*' adjust_sampling        the whole kind, whatever the target
+
+`homeostat status` lists what is disarmed.")]
+    Arm(ArmArgs),
     /// Say yes to an action that waits for approval.
     #[command(after_help = "Example:\n  homeostat approve a-17\n\n`homeostat status` lists the actions that wait.")]
     Approve(AnswerArgs),
@@ -272,6 +285,17 @@ pub(crate) struct SteerArgs {
     pub(crate) api: ApiArgs,
 }
 
+/// Arguments of `arm`.
+#[derive(Debug, Args)]
+pub(crate) struct ArmArgs {
+    /// On what, as the status names it; `*` for a kind that is disarmed on anything.
+    pub(crate) target: String,
+    /// The kind of action, such as scale_replicas.
+    pub(crate) kind: String,
+    #[command(flatten)]
+    pub(crate) api: ApiArgs,
+}
+
 /// Arguments of `approve` and `reject`.
 #[derive(Debug, Args)]
 pub(crate) struct AnswerArgs {
@@ -348,6 +372,27 @@ Examples:
     /// Make a scenario of what a journal saw, so that an incident can be run again.
     #[command(after_help = RECORD_HELP)]
     Record(SimRecordArgs),
+    /// Attack every guard: with all of them nothing may be complained of, without the one each attack must be noticed.
+    #[command(after_help = "\
+Examples:
+  homeostat sim attack                     every guard, a hundred seeds with all guards in
+  homeostat sim attack --guard storm       one guard
+
+Exit code 1 if harm gets through, or if a missing guard goes unnoticed.")]
+    Attack {
+        /// Only the attack that is aimed at this guard.
+        #[arg(long, value_name = "NAME")]
+        guard: Option<String>,
+        /// Seeds with all guards in; and at most so many until a missing guard must be noticed.
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+        seeds: u64,
+        /// The first seed.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// List the shipped scenarios.
     List {
         /// Print JSON.

@@ -158,6 +158,7 @@ fn dispatch(command: Command, out: &mut dyn Write) -> Result<Answer, CommandErro
         Command::Journal(args) => journal::journal(args, out),
         Command::Hold(args) => steer::hold(args, out),
         Command::Resume(args) => steer::resume(args, out),
+        Command::Arm(args) => steer::arm(args, out),
         Command::Approve(args) => steer::approve(args, out),
         Command::Reject(args) => steer::reject(args, out),
         Command::Replay(args) => replay::replay(args, out),

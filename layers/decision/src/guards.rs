@@ -4,15 +4,22 @@
 //! can never be allowed comes first, what passes with time after it, then what concerns the whole agent. Dry run comes last:
 //! it is to say that nothing else stood in the way.
 
+mod blast_radius;
 mod bounded_step;
 mod cooldown;
+mod disarm;
 mod dry_run;
 mod envelope;
 mod fail_static;
 mod held_by_rule;
+mod hysteresis;
 mod kill_switch;
+mod never_zero;
 mod open_trial;
+mod ownership;
 mod rate_budget;
+mod stabilisation;
+mod storm;
 mod undo_first;
 
 #[cfg(test)]
@@ -23,12 +30,19 @@ use crate::Guard;
 /// Every guard, in the order in which they are asked.
 pub const CATALOGUE: &[&dyn Guard] = &[
     &envelope::ENVELOPE,
+    &never_zero::NEVER_ZERO,
     &bounded_step::BOUNDED_STEP,
     &held_by_rule::HELD_BY_RULE,
     &undo_first::UNDO_FIRST,
+    &disarm::DISARM,
+    &ownership::OWNERSHIP,
     &open_trial::OPEN_TRIAL,
     &cooldown::COOLDOWN,
+    &hysteresis::HYSTERESIS,
+    &stabilisation::STABILISATION,
     &rate_budget::RATE_BUDGET,
+    &blast_radius::BLAST_RADIUS,
+    &storm::STORM,
     &fail_static::FAIL_STATIC,
     &kill_switch::KILL_SWITCH,
     &dry_run::DRY_RUN,

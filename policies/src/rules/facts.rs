@@ -18,6 +18,7 @@ pub(super) const INCIDENT_KINDS: &[&str] = &[
     kind_name(IncidentKind::AvailabilityBurn),
     kind_name(IncidentKind::LatencyBurn),
     kind_name(IncidentKind::Saturation),
+    kind_name(IncidentKind::Wedged),
 ];
 
 const fn kind_name(kind: IncidentKind) -> &'static str {
@@ -27,6 +28,7 @@ const fn kind_name(kind: IncidentKind) -> &'static str {
         IncidentKind::Saturation => "saturation",
         IncidentKind::Pressure => "pressure",
         IncidentKind::Slack => "slack",
+        IncidentKind::Wedged => "wedged",
     }
 }
 

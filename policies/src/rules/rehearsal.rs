@@ -188,6 +188,7 @@ fn tell(at: Millis, proposals: &[Proposal], ledger: &mut Ledger) {
             target: proposal.action.target.clone(),
             at: Timestamp(at.0),
             policy: proposal.policy.clone(),
+            turns: Vec::new(),
         });
     }
 }

@@ -3,6 +3,7 @@
 //! Answers whether the loop keeps its promises in a simulated world. Holds nothing of the simulation; it chooses what runs,
 //! shows how far it is, and writes down what was found.
 
+mod attack;
 mod record;
 mod swim;
 
@@ -34,6 +35,9 @@ pub(super) fn simulate(command: SimCommand, out: &mut dyn Write) -> Result<Answe
             Ok(if swarm.failed == 0 { Answer::Yes } else { Answer::No })
         }
         SimCommand::Record(args) => record::record(&args, out),
+        SimCommand::Attack { guard, seeds, seed, json } => {
+            attack::run(&attack::Wanted { guard, seeds, first: Seed(seed) }, json, out)
+        }
         SimCommand::List { json } => list(json, out),
     }
 }

@@ -5,10 +5,11 @@
 
 use homeostat_core::actions::{self, Action, Measure};
 use homeostat_core::{
-    ActionId, ActionRequest, Assessment, BasisPoints, Condition, InForce, Indicator, Knowledge, Label, Ledger,
-    LedgerEntry, Millis, PolicyView, Range, Reading, Regime, Replicas, RestartPermission, Rule, RuleAction,
-    RuleSettings, RuleStanding, SamplingProbability, ScaleOut, ServiceName, ServicePermissions, ServiceSampling,
-    ServiceScaling, Settings, Signal, Snapshot, Standing, Target, Timestamp, Trial, TrialState,
+    ActionId, ActionRequest, Assessment, BasisPoints, Caution, Condition, GuardSettings, Habit, Hands, InForce,
+    Indicator, Knob, Knowledge, Label, Ledger, LedgerEntry, Millis, OtherHand, PolicyView, Range, Reading, Regime,
+    Replicas, RestartPermission, Rule, RuleAction, RuleSettings, RuleStanding, SamplingProbability, ScaleOut,
+    ServiceName, ServicePermissions, ServiceSampling, ServiceScaling, Settings, Severity, Signal, Snapshot, Standing,
+    Storm, Target, Timestamp, Trial, TrialState, WindowCounts,
 };
 
 use crate::{Candidate, Guard, GuardView, Past, Refusal};
@@ -20,6 +21,8 @@ pub(crate) struct World {
     trials: Vec<Trial>,
     standing: Standing,
     regime: Regime,
+    caution: Caution,
+    assessment: Assessment,
 }
 
 impl Default for World {
@@ -46,6 +49,8 @@ impl World {
             trials: Vec::new(),
             standing: Standing::default(),
             regime: Regime::Engaged,
+            caution: Caution::default(),
+            assessment: Assessment::default(),
         }
     }
 
@@ -71,10 +76,48 @@ impl World {
     }
 
     pub(crate) fn with_entry(mut self, action: Action, second: u64) -> World {
+        let turns = action.turns();
         let (kind, class, target) = (action.kind, action.class, action.target);
-        let (id, at, policy) = (ActionId(second), Timestamp(second * 1000), Label::new("test"));
-        let entry = LedgerEntry { id, kind, class, target, at, policy };
+        let number = self.ledger.within(Timestamp(u64::MAX), Millis(u64::MAX)).count() as u64;
+        let id = ActionId(second * 1000 + number);
+        let (at, policy) = (Timestamp(second * 1000), Label::new("test"));
+        let entry = LedgerEntry { id, kind, class, target, at, policy, turns };
         self.ledger.enter(entry);
+        self
+    }
+
+    pub(crate) fn with_guards(mut self, change: impl FnOnce(&mut GuardSettings)) -> World {
+        change(&mut self.settings.guards);
+        self
+    }
+
+    pub(crate) fn with_needs(mut self, service: &str, seconds: std::ops::Range<u64>, need: u64) -> World {
+        let needs = self.caution.needs.entry(service.into()).or_default();
+        let window = self.settings.scaling.reduce_after;
+        seconds.for_each(|second| needs.see(Timestamp(second * 1000), need, window));
+        self
+    }
+
+    pub(crate) fn with_undone(mut self, action: Action, second: u64) -> World {
+        let habit = Habit { kind: action.kind.clone(), target: Some(action.target.clone()), way: action.way() };
+        self.caution.undone.taken_back(Timestamp(second * 1000), &habit);
+        self
+    }
+
+    pub(crate) fn with_other_hand(mut self, service: &str, expected: u64, found: u64) -> World {
+        let other = Some(OtherHand { at: self.snapshot.at, expected, found });
+        self.caution.hands.insert((service.into(), Knob::Replicas), Hands { level: found, back: None, other });
+        self
+    }
+
+    pub(crate) fn with_storm(mut self, second: u64) -> World {
+        self.assessment.storm = Some(Storm { since: Timestamp(second * 1000), troubled: 4, known: 5 });
+        self
+    }
+
+    pub(crate) fn serving(mut self, services: usize) -> World {
+        let name = |number| ServiceName::from(format!("known{number}").as_str());
+        self.snapshot.counts = (0..services).map(|number| (name(number), WindowCounts::default())).collect();
         self
     }
 
@@ -114,7 +157,7 @@ impl World {
     pub(crate) fn asks_of(&self, guard: &dyn Guard, action: &Action, policy: &Label) -> Option<Refusal> {
         let view = PolicyView {
             snapshot: &self.snapshot,
-            assessment: &Assessment::default(),
+            assessment: &self.assessment,
             knowledge: &Knowledge::default(),
             settings: &self.settings,
             in_force: &InForce::default(),
@@ -123,7 +166,10 @@ impl World {
             standing: &self.standing,
         };
         let past = Past::of(&view);
-        guard.check(&Candidate { policy, action, id: None }, &GuardView { view, past: &past, regime: self.regime })
+        guard.check(
+            &Candidate { policy, action, id: None },
+            &GuardView { view, past: &past, caution: &self.caution, regime: self.regime },
+        )
     }
 }
 
@@ -162,4 +208,8 @@ pub(crate) fn rule(name: &str, replicas: u32) -> Rule {
         dry_run: false,
         priority: 0,
     }
+}
+
+pub(crate) fn page(service: &str) -> Action {
+    actions::notify(&service.into(), Default::default(), Severity::Page, "look".to_owned())
 }

@@ -100,6 +100,7 @@ impl World {
             target,
             at: Timestamp(second * 1000),
             turns: Vec::new(),
+            policy: Label::new("test"),
         });
         self
     }

@@ -156,6 +156,7 @@ mod tests {
             in_force: &InForce::default(),
             trials: &[],
             ledger,
+            standing: &homeostat_core::Standing::default(),
         };
         watch(caution, &view);
         caution.hands[&(ServiceName::from("cart"), Knob::Replicas)].other
@@ -169,6 +170,7 @@ mod tests {
             target: Target::Service("cart".into()),
             at: Timestamp(second * 1000),
             turns: vec![Turn { knob: Knob::Replicas, from, to }],
+            policy: Label::new("test"),
         });
     }
 

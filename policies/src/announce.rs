@@ -36,7 +36,7 @@ impl Policy for Announce {
             proposals.push(Proposal {
                 policy: Label::new(self.name()),
                 incident: Some(incident.id),
-                action: actions::notify(suspect, incident.id, urgency, text.clone()),
+                action: actions::notify(suspect, Some(incident.id), urgency, text.clone()),
                 why: text,
             });
         }

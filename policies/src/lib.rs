@@ -1,16 +1,18 @@
-//! Coded policies: what is known and wrong in, proposals out.
+//! Policies: what is known and wrong in, proposals out.
 //!
 //! Answers what could be done. Policies see neither guards nor execution: they propose what would help, and whether it may
 //! be done now is somebody else's word. One file and one line each; order is the order in which ties break.
 
 mod announce;
 pub mod brownout;
+mod concern;
 pub mod goals;
 mod mass_failure;
 pub mod precision;
 mod predictive_scaling;
 mod profile_suspect;
 mod restart_wedged;
+pub mod rules;
 pub mod sampling_budget;
 mod scaling;
 mod shed_load;
@@ -21,8 +23,10 @@ mod testing;
 
 use homeostat_core::Policy;
 
-/// Every coded policy, in the order in which they propose.
+/// Every policy, in the order in which they propose. Operator rules come first: where a rule and a coded policy want the same
+/// thing equally much, the person who wrote the rule is followed.
 pub const CATALOGUE: &[&dyn Policy] = &[
+    &rules::OPERATOR_RULES,
     &predictive_scaling::PREDICTIVE_SCALING,
     &target_tracking::TARGET_TRACKING,
     &restart_wedged::RESTART_WEDGED,

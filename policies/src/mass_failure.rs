@@ -25,7 +25,7 @@ impl Policy for MassFailure {
             format!("{troubled} of {known} services are in trouble at once; the agent does nothing until that is over");
         let incident = view.assessment.incidents.first().map(|incident| incident.id);
         let nobody = ServiceName::from("");
-        let told = actions::notify(&nobody, incident.unwrap_or_default(), Severity::Page, text.clone());
+        let told = actions::notify(&nobody, incident, Severity::Page, text.clone());
         // It is about the whole; the rest after a notification about one service must not keep it back.
         let action = Action { target: Target::Agent, ..told };
         proposals.push(Proposal { policy: Label::new(self.name()), incident, action, why: text });

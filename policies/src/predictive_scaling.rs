@@ -11,7 +11,8 @@ use homeostat_core::{
     BasisPoints, Forecast, IncidentId, Indicator, Label, Policy, PolicyView, Proposal, ServiceScaling, Signal, Target,
 };
 
-use crate::scaling::{answered, relief, replicas};
+use crate::concern;
+use crate::scaling::replicas;
 
 pub(crate) const PREDICTIVE_SCALING: PredictiveScaling = PredictiveScaling;
 
@@ -55,8 +56,8 @@ impl Sizing<'_> {
             return None;
         }
         let service = &self.forecast.service;
-        let action = actions::scale_out(service, replicas(self.wanted), replicas(to), relief(service, view));
-        Some(self.proposal(action, answered(service, view), to))
+        let action = actions::scale_out(service, replicas(self.wanted), replicas(to), concern::relief(service, view));
+        Some(self.proposal(action, concern::incident(service, view), to))
     }
 
     fn shrink(&self) -> Option<Proposal> {

@@ -77,7 +77,7 @@ fn tell(
     }
     let text =
         format!("{instance} of {service} is stuck again after {RESTARTS_MAX} restarts; a restart does not cure it");
-    Some((actions::notify(service, incident.id, Severity::Page, text.clone()), text))
+    Some((actions::notify(service, Some(incident.id), Severity::Page, text.clone()), text))
 }
 
 fn why(service: &ServiceName, instance: &InstanceId, progress: Progress) -> String {

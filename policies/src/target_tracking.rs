@@ -12,7 +12,8 @@ use homeostat_core::{
     ServiceName, ServiceScaling, Signal, Target,
 };
 
-use crate::scaling::{answered, relief, replicas};
+use crate::concern;
+use crate::scaling::replicas;
 
 pub(crate) const TARGET_TRACKING: TargetTracking = TargetTracking;
 
@@ -78,9 +79,10 @@ impl Load<'_> {
         if wanted <= self.replicas {
             return None;
         }
-        let action = actions::scale_out(self.service, self.from(), replicas(wanted), relief(self.service, view));
+        let action =
+            actions::scale_out(self.service, self.from(), replicas(wanted), concern::relief(self.service, view));
         let why = self.why(wanted, scaling.utilization_target);
-        Some(self.proposal(action, answered(self.service, view), why))
+        Some(self.proposal(action, concern::incident(self.service, view), why))
     }
 
     fn shrink(&self, view: &PolicyView<'_>) -> Option<Proposal> {

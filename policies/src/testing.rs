@@ -6,9 +6,9 @@ use homeostat_core::actions::Action;
 use homeostat_core::{
     ActionId, Assessment, Awaited, Baseline, BasisPoints, DerivedObjective, Finding, FindingState, Forecast,
     Hypothesis, InForce, Incident, IncidentId, IncidentKind, Indicator, Journey, JourneyStanding, JourneyState,
-    Knowledge, Label, Ledger, LedgerEntry, Millis, PathPart, Policy, PolicyView, Proposal, Reading, Replicas,
-    ServiceName, ServicePermissions, ServiceScaling, Settings, Severity, Signal, Snapshot, Spent, Starts, Storm,
-    Target, Timestamp, WindowCounts,
+    Knowledge, Label, Ledger, LedgerEntry, Millis, PathPart, Policy, PolicyView, Proposal, Reading, Replicas, Rule,
+    RuleSettings, SamplingProbability, ServiceName, ServicePermissions, ServiceSampling, ServiceScaling, Settings,
+    Severity, Signal, Snapshot, Spent, Standing, Starts, Storm, Target, Timestamp, WindowCounts,
 };
 
 /// A finding that makes an incident an active one.
@@ -24,11 +24,12 @@ pub(crate) fn finding(service: &str) -> Finding {
     }
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct World {
     snapshot: Snapshot,
     assessment: Assessment,
     settings: Settings,
+    in_force: InForce,
     knowledge: Knowledge,
     ledger: Ledger,
 }
@@ -119,6 +120,7 @@ impl World {
             target,
             at: Timestamp(second * 1000),
             turns: Vec::new(),
+            policy: Label::new("test"),
         });
         self
     }
@@ -206,9 +208,66 @@ impl World {
         })
     }
 
+    pub(crate) fn with_rules(mut self, rules: Vec<Rule>) -> World {
+        self.settings.rules = RuleSettings::new(rules);
+        self
+    }
+
+    /// The traces of `service` are kept at so many parts per million.
+    pub(crate) fn sampled(mut self, service: &str, ppm: u64) -> World {
+        let tail = SamplingProbability::from_ppm_saturating(ppm);
+        self.in_force.sampling.insert(service.into(), ServiceSampling { head: SamplingProbability::ALWAYS, tail });
+        self
+    }
+
+    /// An incident that opened ten seconds ago, suspects one service and touches another.
+    pub(crate) fn suspecting(mut self, suspect: &str, touched: &str) -> World {
+        let finding = Finding {
+            detector: Label::new("test"),
+            service: touched.into(),
+            kind: IncidentKind::LatencyBurn,
+            severity: Severity::Page,
+            since: self.snapshot.at,
+            state: FindingState::Firing,
+            evidence: Vec::new(),
+        };
+        self.assessment.incidents.push(Incident {
+            id: IncidentId(1),
+            kind: finding.kind,
+            severity: finding.severity,
+            opened: self.snapshot.at - Millis::from_secs(10),
+            last_seen: self.snapshot.at,
+            services: vec![touched.into()],
+            findings: vec![finding],
+            hypotheses: vec![Hypothesis {
+                cause: suspect.into(),
+                mechanism: Label::new("test"),
+                confidence: BasisPoints(9000),
+                because: Vec::new(),
+            }],
+        });
+        self
+    }
+
     pub(crate) fn proposals(&self, policy: &dyn Policy) -> Vec<Proposal> {
+        self.proposals_while(policy, &Standing::default())
+    }
+
+    /// How the rules stand when they are looked at for the first time.
+    pub(crate) fn standing(&self, policy: &dyn Policy) -> Standing {
+        let mut standing = Standing::default();
+        self.seen(&Standing::default(), |view| policy.watch(view, &mut standing));
+        standing
+    }
+
+    /// What is proposed after the rules were looked at.
+    pub(crate) fn standing_proposals(&self, policy: &dyn Policy) -> Vec<Proposal> {
+        self.proposals_while(policy, &self.standing(policy))
+    }
+
+    fn proposals_while(&self, policy: &dyn Policy, standing: &Standing) -> Vec<Proposal> {
         let mut proposals = Vec::new();
-        self.look(|view| policy.propose(view, &mut proposals));
+        self.seen(standing, |view| policy.propose(view, &mut proposals));
         proposals
     }
 
@@ -217,14 +276,19 @@ impl World {
     }
 
     pub(crate) fn look<T>(&self, look: impl FnOnce(&PolicyView<'_>) -> T) -> T {
+        self.seen(&Standing::default(), look)
+    }
+
+    fn seen<T>(&self, standing: &Standing, look: impl FnOnce(&PolicyView<'_>) -> T) -> T {
         look(&PolicyView {
             snapshot: &self.snapshot,
             assessment: &self.assessment,
             knowledge: &self.knowledge,
             settings: &self.settings,
-            in_force: &InForce::default(),
+            in_force: &self.in_force,
             trials: &[],
             ledger: &self.ledger,
+            standing,
         })
     }
 

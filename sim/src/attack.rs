@@ -48,6 +48,7 @@ attacks! {
     "envelope" with GROW caught by "envelope";
     "never_zero" with SHRINK caught by "zero";
     "bounded_step" with LEAP caught by "step";
+    "held_by_rule" with USUAL caught by "operator_rules";
     "undo_first" with RESTART caught by "carries_on";
     "disarm" with RAISE caught by "taken_back";
     "ownership" with GROW caught by "other_hand";
@@ -60,6 +61,7 @@ attacks! {
     "storm" with GROW caught by "storm";
     "fail_static" with GROW caught by "fresh_evidence";
     "kill_switch" with GROW caught by "assertion";
+    "dry_run" with USUAL caught by "operator_rules";
 }
 
 /// Every attack.

@@ -14,6 +14,7 @@ mod gates;
 mod goal_known;
 mod objective_met;
 mod one_trial;
+mod operator_rules;
 mod other_hand;
 mod rate_budget;
 mod record_first;
@@ -57,6 +58,7 @@ const CATALOGUE: &[(&str, Make)] = &[
     ("other_hand", || Box::new(other_hand::OtherHand)),
     ("rate_budget", || Box::new(rate_budget::RateBudgets::default())),
     ("cooldown", || Box::new(cooldown::Cooldown::default())),
+    ("operator_rules", || Box::new(operator_rules::OperatorRules::default())),
     ("one_trial", || Box::new(one_trial::OneTrial::default())),
     ("fresh_evidence", || Box::new(fresh_evidence::FreshEvidence)),
     ("goal_known", || Box::new(goal_known::GoalKnown::default())),

@@ -126,12 +126,21 @@ impl Scenario {
             let failed = |source| ScenarioError::Recorded { name: name.to_string(), source };
             workload.shape.load(folder).map_err(failed)?;
         }
+        for file in &raw.settings.rules {
+            let path = folder.join(file);
+            let text = std::fs::read_to_string(&path)
+                .map_err(|source| ScenarioError::Read { path: path.display().to_string(), source })?;
+            raw.settings.rule_texts.push(text);
+        }
         check(&name, raw)
     }
 
-    /// Reads a scenario from text. Opens nothing, so a recording cannot be named in it.
+    /// Reads a scenario from text. Opens nothing, so a recording cannot be named in it, nor rules that are not built in.
     pub fn parse(name: &str, text: &str) -> Result<Scenario, ScenarioError> {
-        check(name, read(name, text)?)
+        let mut raw = read(name, text)?;
+        let built_in = raw.settings.rules.iter().map_while(|file| shipped::rules(file)).map(str::to_owned);
+        raw.settings.rule_texts = built_in.collect();
+        check(name, raw)
     }
 
     /// The services, in the order in which reports show them.

@@ -212,3 +212,47 @@ fn moved_scenarios_keep_every_promise() {
     let alone = SwarmPlan { threads: std::num::NonZeroUsize::new(1), ..plan };
     assert_eq!(swarm(&alone, &|_| {}), report);
 }
+
+/// Scenario: a run in which an operator's rule acts and one in which it is in dry run; their events are written as the journal
+/// writes them, read back, and fed to a fresh loop that has no file of rules.
+/// Guarantees: the same records byte for byte; the decision names the rule and its version, and a coded policy that would
+/// have undone it is withheld by name; in dry run the proposal stands in the plan, withheld for that reason alone.
+#[test]
+fn rules_are_replayed_from_what_was_recorded() {
+    use homeostat_control::ControlLoop;
+    use homeostat_core::{Command, Event, Rule, WithholdReason};
+    for (name, acts) in [("rule_acts", true), ("rule_in_dry_run", false)] {
+        let options = Options { keep: Keep::RecordsAndEvents, ..options() };
+        let report = run(&shipped(name).unwrap(), Seed(1), &options);
+        let bytes = serde_json::to_vec(&report.events).unwrap();
+        let events: Vec<(homeostat_core::Timestamp, Event)> = serde_json::from_slice(&bytes).unwrap();
+        let mut fresh = ControlLoop::new(homeostat_policies::CATALOGUE);
+        let mut replayed = Vec::new();
+        for (now, event) in events {
+            for command in fresh.handle(now, event) {
+                if let Command::Record(record) = command {
+                    replayed.push(*record);
+                }
+            }
+        }
+        assert!(serde_json::to_vec(&replayed).unwrap() == serde_json::to_vec(&report.records).unwrap(), "{name}");
+        let requests = report.records.iter().flat_map(|record| &record.plan.requests);
+        let decided = requests.filter(|request| Rule::name_in(&request.policy).is_some()).count();
+        let mut withheld = report.records.iter().flat_map(|record| &record.plan.withheld);
+        if acts {
+            assert_eq!(decided, 1);
+            let held = |reason: &WithholdReason| {
+                matches!(reason, WithholdReason::HeldByRule { rule, wanted: 4 }
+                    if rule.as_str().starts_with("rule/morning-rush@"))
+            };
+            assert!(
+                withheld
+                    .any(|withheld| held(&withheld.reason) && withheld.proposal.policy.as_str() == "target_tracking")
+            );
+        } else {
+            assert_eq!(decided, 0);
+            let dry = withheld.filter(|withheld| withheld.reason == WithholdReason::DryRun).count();
+            assert!((500..=600).contains(&dry), "a tick a second for ten minutes, and none else: {dry}");
+        }
+    }
+}

@@ -160,7 +160,7 @@ async fn notify(statuses: &'static [u16]) -> (Result<(), ActuatorError>, Vec<Val
     let (webhook, seen) = webhook(statuses).await;
     let actuators = Actuators::new(ActuatorConfig { webhook: Some(webhook), ..ActuatorConfig::default() });
     let notice =
-        Actuation::Notify { incident: IncidentId(3), urgency: Severity::Page, text: "shop is \"slow\"".into() };
+        Actuation::Notify { incident: Some(IncidentId(3)), urgency: Severity::Page, text: "shop is \"slow\"".into() };
     let result = actuators.apply(ActionId(9), &notice).await;
     let seen = seen.lock().unwrap().clone();
     (result, seen)
@@ -198,7 +198,7 @@ async fn notices_are_delivered_or_given_up() {
 /// Guarantees: a notice is told to the log, and counts as delivered.
 #[tokio::test]
 async fn without_a_webhook_the_log_is_told() {
-    let notice = Actuation::Notify { incident: IncidentId(3), urgency: Severity::Ticket, text: "look".into() };
+    let notice = Actuation::Notify { incident: Some(IncidentId(3)), urgency: Severity::Ticket, text: "look".into() };
     let actuators = Actuators::new(ActuatorConfig::default());
     actuators.apply(ActionId(1), &notice).await.unwrap();
     assert_eq!(actuators.read_back(ActionId(17), &notice).await, None);

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use homeostat_cognition as cognition;
 use homeostat_core::{
     ActionId, Assessment, BasisPoints, Bulk, Caution, Checkpoint, Command, Event, Generation, Knowledge, Learner,
-    Millis, OperatorCommand, Plan, Policy, PolicyView, Regime, Report, Settings, Snapshot, TickNumber, TickRecord,
-    Timestamp,
+    Millis, OperatorCommand, Plan, Policy, PolicyView, Regime, Report, Settings, Snapshot, Standing, TickNumber,
+    TickRecord, Timestamp,
 };
 use homeostat_decision as decision;
 use homeostat_execution::{Execution, Gate, Step};
@@ -56,6 +56,7 @@ pub(crate) struct Body {
     started: Option<Timestamp>,
     tick: TickNumber,
     next_action: ActionId,
+    standing: Standing,
 }
 
 /// What the first three rooms made of a tick.
@@ -90,6 +91,7 @@ impl Body {
             started: None,
             tick: TickNumber::default(),
             next_action: ActionId(1),
+            standing: Standing::default(),
         }
     }
 
@@ -177,6 +179,7 @@ impl Body {
         self.must_ask_world = true;
         self.tick = checkpoint.tick;
         self.next_action = checkpoint.next_action;
+        self.standing = checkpoint.standing;
         if self.held { Stimulus::Hold } else { Stimulus::Absorbed }
     }
 
@@ -220,6 +223,7 @@ impl Body {
             in_force: self.execution.in_force(),
             trials: self.execution.trials(),
             ledger: self.execution.ledger(),
+            standing: &self.standing,
         };
         decision::watch(&mut self.caution, &view);
         let (policies, learner, next_action) = (self.policies, self.learner, self.next_action);
@@ -231,6 +235,7 @@ impl Body {
             beside.plan = decision::plan(decision::Inputs { view, approved: &[], ..inputs });
         }
         self.next_action = ActionId(self.next_action.0 + plan.requests.len() as u64);
+        self.standing = plan.standing.clone();
         Arc::new(plan)
     }
 
@@ -321,6 +326,7 @@ impl Body {
             bulk: (scope == CheckpointScope::StateAndBulk).then(|| Box::new(bulk())),
             settings: self.settings.clone(),
             settings_generation: self.settings_generation,
+            standing: self.standing.clone(),
         }
     }
 }

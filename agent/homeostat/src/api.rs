@@ -149,6 +149,7 @@ async fn status_now(State(state): State<ApiState>) -> Json<Status> {
         storm: record.and_then(|record| record.assessment.storm),
         disarmed: view.disarmed.clone(),
         withheld: record.map_or_else(Vec::new, |record| record.plan.withheld.clone()),
+        rules: status::rules(&view),
         learned: status::learned(&view.knowledge),
         pipeline: state.data_plane.stats(),
         doors: identity.doors,

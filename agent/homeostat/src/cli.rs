@@ -4,6 +4,7 @@
 //! `--help`, the man pages and the completions cannot disagree.
 
 pub(crate) mod compare;
+pub(crate) mod policy;
 pub(crate) mod proving;
 pub(crate) mod swim;
 
@@ -50,8 +51,12 @@ The addresses in use are written to doors.json in the state directory, so a mani
     Run(RunArgs),
     /// Start the agent and a small real shop on loopback, break something, and watch it repair itself.
     Demo,
-    /// Validate a manifest: every problem at once, with its path. Exit code 1 if there is one.
-    #[command(after_help = "Example:\n  homeostat check agent.yaml && homeostat run --manifest agent.yaml")]
+    /// Validate a manifest, a file of operator rules or of their tests: every problem at once, with its place. Exit code 1 if
+    /// there is one.
+    #[command(after_help = "\
+Examples:
+  homeostat check agent.yaml && homeostat run --manifest agent.yaml
+  homeostat check rules/busy_checkout.yaml     rules; what is wrong in a condition is shown with a caret")]
     Check(CheckArgs),
     /// What the running agent sees, thinks and does now.
     #[command(after_help = "Examples:\n  homeostat status\n  homeostat status --json | jq '.services[].name'")]
@@ -134,6 +139,9 @@ Only a journal written with spec.automation.exploration above zero can tell. Whe
 would help. Values are what an episode earns: decisions about one target that may influence each other.
 Exit codes: 0 better; 1 not better, or it cannot be told.")]
     Evaluate(EvaluateArgs),
+    /// Operator rules: run their tests, list what would run.
+    #[command(subcommand)]
+    Policy(policy::PolicyCommand),
     /// The simulation harness: the same loop against simulated worlds.
     #[command(subcommand)]
     Sim(SimCommand),
@@ -171,7 +179,7 @@ pub(crate) struct RunArgs {
 /// Arguments of `check`.
 #[derive(Debug, Args)]
 pub(crate) struct CheckArgs {
-    /// The manifest.
+    /// The manifest, the rules or the tests of rules; `kind` says which.
     pub(crate) file: PathBuf,
     /// Print JSON.
     #[arg(long)]

@@ -10,6 +10,7 @@ mod evaluate;
 mod goals;
 mod journal;
 mod look;
+mod policy;
 mod print;
 mod replay;
 mod run;
@@ -44,6 +45,9 @@ pub(crate) enum CommandError {
     /// The manifest cannot be used.
     #[error("{0}\nrun `homeostat check FILE` until it finds nothing")]
     Manifest(crate::manifest::Problems),
+    /// Rules or their tests cannot be used.
+    #[error("{}", described(.0))]
+    Rules(Vec<homeostat_documents::Problem>),
     /// The agent cannot be started.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -117,7 +121,7 @@ impl CommandError {
     /// 64 for an unusable configuration, 2 for wrong use that only this room can see, 1 for everything else.
     fn exit_code(&self) -> ExitCode {
         match self {
-            CommandError::Manifest(_) => ExitCode::from(64),
+            CommandError::Manifest(_) | CommandError::Rules(_) => ExitCode::from(64),
             CommandError::Start(StartError::Endpoint { .. } | StartError::OwnSpans(_)) => ExitCode::from(64),
             CommandError::Start(StartError::DataPlane(homeostat_pipeline::StartError::Exporter(_))) => {
                 ExitCode::from(64)
@@ -170,11 +174,17 @@ fn dispatch(command: Command, out: &mut dyn Write) -> Result<Answer, CommandErro
         Command::Reject(args) => steer::reject(args, out),
         Command::Replay(args) => replay::replay(args, out),
         Command::Evaluate(args) => evaluate::evaluate_policy(args, out),
+        Command::Policy(command) => policy::policy(command, out),
         Command::Sim(command) => simulate::simulate(command, out),
         Command::Bench(command) => bench::bench(command, out),
         Command::Completions { shell } => print::completions(shell, out),
         Command::Man { dir } => print::man(&dir, out),
     }
+}
+
+/// Problems that carry their files, one below the other.
+fn described(problems: &[homeostat_documents::Problem]) -> String {
+    problems.iter().map(|problem| problem.describe(&"rules")).collect::<Vec<_>>().join("\n")
 }
 
 /// Everything a command prints about an error: it, and what lies behind it.

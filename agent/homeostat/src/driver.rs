@@ -299,6 +299,7 @@ impl Driver {
     fn take_over(&mut self, record: Arc<TickRecord>) {
         remember(&mut self.decisions, &record);
         record.outcomes.iter().for_each(|outcome| self.counts.count_verdict(outcome.verdict));
+        self.counts.count_rules(&record);
         for request in &record.plan.requests {
             tracing::info!("{} decided: {} ({})", request.id, request.action.actuation, request.why);
         }

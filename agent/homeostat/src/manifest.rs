@@ -15,44 +15,35 @@ mod objectives;
 mod permissions;
 mod problems;
 mod sampling;
-mod scalars;
-mod section;
 mod security;
-mod text;
 
 pub(crate) use delivery::{Delivery, Durability};
 pub(crate) use doors::Doors;
 pub(crate) use exporters::{Compression, ExporterSpec, Protocol, TelemetryKind};
+pub(crate) use homeostat_documents::{Note, Place, Problem};
 pub(crate) use permissions::HelpEndpoints;
-pub(crate) use problems::{Note, Place, Problem, Problems};
+pub(crate) use problems::Problems;
 pub(crate) use security::{DoorSecurity, ExporterTls, Tokens};
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Read};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-use homeostat_core::{Millis, ServiceName, Settings};
+use homeostat_core::{Millis, Rule, RuleSettings, ServiceName, Settings};
+use homeostat_documents::section::{Field, Section};
+use homeostat_documents::text::{Node, Value};
+use homeostat_documents::{Report, scalars, section, text};
 use homeostat_pipeline::SamplerConfig;
 use serde::Serialize;
 
+use crate::files;
 use automation::Automation;
 use exporters::Exporters;
 use intake::Intake;
-use problems::Report;
-use section::{Field, Section};
-use text::{Node, Value};
 
 /// The manifest that runs when no file is given; also the documentation of every key.
 pub(crate) const DEFAULT_TEXT: &str = include_str!("manifest/default.yaml");
-
-/// The largest file that is read: a thousand services with all their keys fit ten times over.
-const BYTES_MAX: u64 = 1024 * 1024;
-
-/// The groups under which the document may stand. The second is the project's own.
-const API_VERSIONS: [&str; 2] = ["observability.cncf.io/v1", "homeostat.dev/v1alpha1"];
 
 /// How often the counts of spans leave as metrics unless told: as often as SDKs export metrics.
 const SPAN_METRICS_INTERVAL: Millis = Millis::from_secs(60);
@@ -60,7 +51,8 @@ const SPAN_METRICS_INTERVAL: Millis = Millis::from_secs(60);
 /// More often would cost more than it shows; more seldom, a backend takes the series for gone.
 const SPAN_METRICS_INTERVALS: RangeInclusive<Millis> = Millis::from_secs(1)..=Millis::from_secs(3600);
 
-const KIND: &str = "ObservabilityManifest";
+/// The `kind` of a manifest.
+pub(crate) const KIND: &str = "ObservabilityManifest";
 
 /// Where a manifest came from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -110,6 +102,8 @@ pub(crate) struct Manifest {
     pub(crate) help_endpoints: HelpEndpoints,
     /// Where notifications are posted.
     pub(crate) webhook: Option<String>,
+    /// Where files of rules lie, as the manifest says it.
+    pub(crate) rules_dir: Option<PathBuf>,
     /// Whether the agent starts in hold.
     pub(crate) hold_at_start: bool,
     /// What an operator should know, in reading order.
@@ -123,46 +117,45 @@ impl Manifest {
             .expect("the embedded manifest has no problems, which a test holds")
     }
 
-    /// Reads the file at `path`.
+    /// Reads the file at `path`, and the rules it names.
     pub(crate) fn load(path: &Path) -> Result<Manifest, Problems> {
         let source = ManifestSource::File(path.to_owned());
-        let whole = |what: String, at: Option<Place>| Problems {
-            source: source.clone(),
-            list: vec![Problem { at, path: String::new(), what }],
-        };
-        let bytes = read_bounded(path).map_err(|error| whole(format!("cannot be read: {error}"), None))?;
-        if BYTES_MAX < bytes.len() as u64 {
-            return Err(whole(format!("larger than {} KiB; this is not a manifest", BYTES_MAX / 1024), None));
+        let text =
+            files::read_text(path).map_err(|problem| Problems { source: source.clone(), list: vec![problem] })?;
+        let mut manifest = Manifest::parse(&text, source)?;
+        if let Some(dir) = manifest.rules_dir.clone() {
+            // A folder is named as seen from the manifest, wherever the agent was started.
+            let dir = path.parent().unwrap_or(Path::new("")).join(dir);
+            manifest.take_rules(&dir).map_err(|list| Problems { source: manifest.source.clone(), list })?;
         }
-        let text = std::str::from_utf8(&bytes).map_err(|error| {
-            let at = place_of(&bytes, error.valid_up_to());
-            whole("not UTF-8 from here on; save the file as UTF-8".to_owned(), Some(at))
-        })?;
-        Manifest::parse(text, source)
+        Ok(manifest)
+    }
+
+    /// Takes the rules in `dir` beside those written in the manifest.
+    fn take_rules(&mut self, dir: &Path) -> Result<(), Vec<Problem>> {
+        let mut rules: Vec<Rule> = self.settings.rules.iter().cloned().collect();
+        let (more, notes) = files::read_rules_in(dir)?;
+        let mut problems = files::twice(&rules, &more, dir);
+        rules.extend(more);
+        if RuleSettings::RULES_MAX < rules.len() {
+            problems.push(Problem::whole(format!("more than {} rules altogether", RuleSettings::RULES_MAX), None));
+        }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        self.notes.extend(notes);
+        self.settings.rules = RuleSettings::new(rules);
+        Ok(())
     }
 
     /// Reads a manifest from `text`.
     pub(crate) fn parse(text: &str, source: ManifestSource) -> Result<Manifest, Problems> {
         let root = text::parse(text).map_err(|problem| Problems { source: source.clone(), list: vec![problem] })?;
-        let mut report = Report::default();
+        let mut report = Report::on(text);
         let mut manifest = read_document(&root, source, &mut report);
-        manifest.notes = report.close(&manifest.source)?;
+        manifest.notes = report.close().map_err(|list| Problems { source: manifest.source.clone(), list })?;
         Ok(manifest)
     }
-}
-
-/// One byte more than allowed shows that a file is too large without reading all of it.
-fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(BYTES_MAX + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
-/// The place of the byte at `offset`, up to which `bytes` is UTF-8.
-fn place_of(bytes: &[u8], offset: usize) -> Place {
-    let before = String::from_utf8_lossy(&bytes[..offset]);
-    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-    Place { line: before.matches('\n').count() as u64 + 1, column: before[line_start..].chars().count() as u64 + 1 }
 }
 
 fn read_document(root: &Node, source: ManifestSource, report: &mut Report) -> Manifest {
@@ -171,7 +164,7 @@ fn read_document(root: &Node, source: ManifestSource, report: &mut Report) -> Ma
     if matches!(root.value, Value::Nothing) {
         field.problem(format!("the document is empty; it needs apiVersion, kind: {KIND}, metadata and spec"), report);
     } else if matches!(root.value, Value::Mapping(_)) {
-        read_identity(&mut document, report);
+        homeostat_documents::read_identity(&mut document, KIND, report);
     }
     let name = read_metadata(&mut document, report);
     let spec = document.section("spec", report);
@@ -190,6 +183,7 @@ fn read_document(root: &Node, source: ManifestSource, report: &mut Report) -> Ma
         scale_endpoints: BTreeMap::new(),
         help_endpoints: HelpEndpoints::default(),
         webhook: None,
+        rules_dir: None,
         hold_at_start: false,
         notes: Vec::new(),
     };
@@ -199,21 +193,6 @@ fn read_document(root: &Node, source: ManifestSource, report: &mut Report) -> Ma
     }
     manifest.exporters = exporters.finish(report);
     manifest
-}
-
-fn read_identity(document: &mut Section<'_>, report: &mut Report) {
-    if let Some(field) = document.require("apiVersion", report) {
-        field.read(report, |value| match scalars::text(value) {
-            Ok(text) if API_VERSIONS.contains(&text.as_str()) => Ok(()),
-            _ => Err(format!("must be {} or {}", API_VERSIONS[0], API_VERSIONS[1])),
-        });
-    }
-    if let Some(field) = document.require("kind", report) {
-        field.read(report, |value| match scalars::text(value) {
-            Ok(text) if text == KIND => Ok(()),
-            _ => Err(format!("must be {KIND}")),
-        });
-    }
 }
 
 fn read_metadata(document: &mut Section<'_>, report: &mut Report) -> String {
@@ -241,8 +220,9 @@ fn read_spec(mut spec: Section<'_>, manifest: &mut Manifest, exporters: &mut Exp
         goals::read(section, settings, kept_max, report);
     }
     if let Some(section) = spec.section("automation", report) {
-        let Automation { scale_endpoints, help_endpoints, webhook, hold_at_start } =
+        let Automation { scale_endpoints, help_endpoints, webhook, rules_dir, hold_at_start } =
             automation::read(section, settings, report);
+        manifest.rules_dir = rules_dir;
         manifest.scale_endpoints = scale_endpoints;
         manifest.help_endpoints = help_endpoints;
         manifest.webhook = webhook;

@@ -59,6 +59,7 @@ fn render(view: &LoopView, aggregates: &Aggregates, stats: &Stats, journal_bytes
     data_plane(&mut page, stats);
     regime(&mut page, view);
     decisions(&mut page, view);
+    rules(&mut page, view);
     ticks(&mut page, view, journal_bytes);
     process(&mut page);
     page.finish()
@@ -266,6 +267,26 @@ fn decisions(page: &mut Exposition, view: &LoopView) {
         let counts = view.counts.effects[kind as usize];
         family.sample(&[("kind", kind.as_str()), ("result", "done")], counts.done);
         family.sample(&[("kind", kind.as_str()), ("result", "failed")], counts.failed);
+    }
+}
+
+fn rules(page: &mut Exposition, view: &LoopView) {
+    if view.counts.rules.is_empty() {
+        return;
+    }
+    let help = "Proposals of operator rules, each tick anew, by what became of them.";
+    let mut family = page.family("homeostat_rule_proposals_total", Counter, help);
+    for (rule, counts) in &view.counts.rules {
+        for (result, count) in
+            [("requested", counts.requested), ("dry_run", counts.dry_run), ("withheld", counts.withheld)]
+        {
+            family.sample(&[("rule", rule), ("result", result)], count);
+        }
+    }
+    let help = "Ticks at which the condition of an operator rule could not be evaluated.";
+    let mut family = page.family("homeostat_rule_problems_total", Counter, help);
+    for (rule, counts) in &view.counts.rules {
+        family.sample(&[("rule", rule)], counts.problems);
     }
 }
 

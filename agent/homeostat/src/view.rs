@@ -3,13 +3,14 @@
 //! Answers how the loop stands after its last tick, for the API, the page, the metrics and the demo. Does not reach into the
 //! loop: the driver publishes a new view after every tick, so no reader can ever make a tick wait.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use homeostat_core::{
-    ActionId, ActionRequest, InForce, Knowledge, Label, Outcome, Regime, ServiceName, ServiceSampling, Settings,
-    Target, TickRecord, Timestamp, Trial, TrialStage, Verdict, Way,
+    ActionId, ActionRequest, InForce, Knowledge, Label, Outcome, Regime, Rule, RuleSettings, ServiceName,
+    ServiceSampling, Settings, Target, TickRecord, Timestamp, Trial, TrialStage, Verdict, Way, Withheld,
+    WithholdReason,
 };
 use serde::{Deserialize, Serialize};
 
@@ -135,7 +136,25 @@ pub(crate) struct LoopCounts {
     pub(crate) effects: [EffectCounts; EffectKind::ALL.len()],
     /// Trials that ended, by verdict.
     pub(crate) verdicts: [u64; VERDICTS.len()],
+    /// What operator rules proposed, by the rule's name.
+    pub(crate) rules: BTreeMap<String, RuleCounts>,
 }
+
+/// Proposals of one operator rule, by what became of them at their tick.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RuleCounts {
+    /// Requested.
+    pub(crate) requested: u64,
+    /// Withheld because the rule is in dry run, and for no other reason.
+    pub(crate) dry_run: u64,
+    /// Withheld for another reason.
+    pub(crate) withheld: u64,
+    /// Ticks at which its condition could not be evaluated of some service.
+    pub(crate) problems: u64,
+}
+
+/// Rules counted by name. Reloads may bring other names; what comes beyond this is not counted apart.
+const RULES_COUNTED_MAX: usize = 4 * RuleSettings::RULES_MAX;
 
 /// Every verdict, in the order in which they are counted.
 pub(crate) const VERDICTS: [Verdict; 6] =
@@ -146,6 +165,32 @@ impl LoopCounts {
     pub(crate) fn count_verdict(&mut self, verdict: Verdict) {
         let place = VERDICTS.iter().position(|known| *known == verdict).expect("every verdict is listed");
         self.verdicts[place] += 1;
+    }
+
+    /// Counts what operator rules proposed at one tick.
+    pub(crate) fn count_rules(&mut self, record: &TickRecord) {
+        for request in &record.plan.requests {
+            self.count_rule(&request.policy, |counts| counts.requested += 1);
+        }
+        for Withheld { proposal, reason, .. } in &record.plan.withheld {
+            let is_dry_run = *reason == WithholdReason::DryRun;
+            self.count_rule(&proposal.policy, |counts| match is_dry_run {
+                true => counts.dry_run += 1,
+                false => counts.withheld += 1,
+            });
+        }
+        for standing in record.plan.standing.0.iter().filter(|standing| standing.problem.is_some()) {
+            self.count_rule(&standing.policy, |counts| counts.problems += 1);
+        }
+    }
+
+    fn count_rule(&mut self, policy: &Label, count: impl FnOnce(&mut RuleCounts)) {
+        let Some(name) = Rule::name_in(policy) else { return };
+        if let Some(counts) = self.rules.get_mut(name) {
+            count(counts);
+        } else if self.rules.len() < RULES_COUNTED_MAX {
+            count(self.rules.entry(name.to_owned()).or_default());
+        }
     }
 }
 

@@ -108,10 +108,10 @@ pub enum Actuation {
         /// For how long.
         seconds: u32,
     },
-    /// Tell people about an incident.
+    /// Tell people something.
     Notify {
-        /// Which incident.
-        incident: IncidentId,
+        /// About which incident, if it is about one.
+        incident: Option<IncidentId>,
         /// How soon it should be read.
         urgency: Urgency,
         /// One sentence.
@@ -141,6 +141,8 @@ impl fmt::Display for Actuation {
                 write!(f, "sample {service}{operation}: head {}, tail {}", sampling.head, sampling.tail)
             }
             Actuation::SetReplicas { service, replicas } => write!(f, "run {service} with {replicas} replicas"),
+            Actuation::Notify { incident: Some(incident), text, .. } => write!(f, "notify about {incident}: {text}"),
+            Actuation::Notify { incident: None, text, .. } => write!(f, "notify: {text}"),
             Actuation::SetParameter { service, parameter, value } => {
                 write!(f, "run {service} with {parameter} {}", parameter.indicator().unit().render(*value))
             }
@@ -148,7 +150,6 @@ impl fmt::Display for Actuation {
             Actuation::Profile { service, profile, seconds } => {
                 write!(f, "take a {} profile of {service} for {seconds} s", profile.as_str())
             }
-            Actuation::Notify { incident, text, .. } => write!(f, "notify about {incident}: {text}"),
         }
     }
 }

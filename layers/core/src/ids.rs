@@ -120,7 +120,8 @@ numbers! {
     Generation, "g-";
 }
 
-/// The name of a detector, policy, guard or action kind: a constant in the code, owned text when read back.
+/// The name of a detector, policy, guard or action kind: a constant in the code, owned text where a person chose it or when
+/// it is read back.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Label(Cow<'static, str>);
@@ -129,6 +130,11 @@ impl Label {
     /// A label from a constant.
     pub const fn new(text: &'static str) -> Label {
         Label(Cow::Borrowed(text))
+    }
+
+    /// A label that is made while running, such as that of an operator rule.
+    pub const fn owned(text: String) -> Label {
+        Label(Cow::Owned(text))
     }
 
     /// The label as text.

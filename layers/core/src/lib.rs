@@ -26,13 +26,16 @@ pub mod actions;
 mod actuation;
 mod caution;
 mod choice;
+mod condition;
 mod counterfactual;
 mod history;
 mod knob;
 mod knowledge;
 mod plan;
 mod policy;
+mod rule;
 mod sampling;
+mod standing;
 mod trial;
 
 mod record;
@@ -48,6 +51,7 @@ pub use choice::{
     ChoiceKnowledge, ChoiceOption, ChoiceRecord, FEATURES, Features, Learner, LinearSums, PendingChoice, Question,
     SumsFlaw, Watch,
 };
+pub use condition::{Arithmetic, Comparison, Condition, MILLIONTHS, Search, Step, Value, ValueType, Variable};
 pub use counterfactual::{Counterfactual, Expected, Load};
 pub use forecast::Forecast;
 pub use goal::{
@@ -66,6 +70,7 @@ pub use permissions::{Permissions, Range, RestartPermission, ServicePermissions}
 pub use plan::{ActionRequest, Alternative, Plan, Withheld, WithholdReason};
 pub use policy::{PROPOSALS_MAX, Policy, PolicyView, Proposal};
 pub use record::{Regime, TickRecord, TrialChange};
+pub use rule::{Rule, RuleAction, RuleSettings, ScaleOut, Selector};
 pub use sampling::{InForce, OperationKey, OperationPlan, SamplingPlan, ServiceSampling};
 pub use seed::{Seed, Stream};
 pub use settings::{
@@ -74,6 +79,7 @@ pub use settings::{
 };
 pub use signal::{Direction, Indicator, IndicatorKind, MissingReason, Observation, Reading, Signal, Unit, Witness};
 pub use snapshot::{Edge, Progress, Served, Snapshot};
+pub use standing::{RuleProblem, RuleStanding, Standing};
 pub use starts::{Awaited, Starts};
 pub use target::Target;
 pub use trial::{Ledger, LedgerEntry, Outcome, Report, ReportKind, Trial, TrialStage, TrialState, Verdict};

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::actions::Action;
 use crate::{
     ActionId, BasisPoints, ChoiceRecord, Counterfactual, IncidentId, IncidentKind, Knob, Label, Proposal, Regime,
-    ServiceName, Storm, Timestamp,
+    ServiceName, Standing, Storm, Timestamp,
 };
 
 /// One fully determined action.
@@ -116,6 +116,15 @@ pub enum WithholdReason {
     },
     /// Nobody allowed this target to be changed.
     NotAllowed,
+    /// The rule is in dry run. Every other guard lets it pass: but for this, it might be done.
+    DryRun,
+    /// An operator rule holds the value where it is wanted.
+    HeldByRule {
+        /// Which rule.
+        rule: Label,
+        /// The value it holds to.
+        wanted: u64,
+    },
     /// Nothing at all would be left, or something would come of nothing.
     ZeroNotAllowed,
     /// The same knob was turned the other way too recently.
@@ -192,6 +201,8 @@ impl fmt::Display for WithholdReason {
                 write!(f, "no other instance of {service} is seen to make progress")
             }
             WithholdReason::NotAllowed => f.write_str("the manifest does not let the agent change this target"),
+            WithholdReason::DryRun => f.write_str("the rule is in dry run"),
+            WithholdReason::HeldByRule { rule, wanted } => write!(f, "{rule} holds the value at {wanted}"),
             WithholdReason::ZeroNotAllowed => f.write_str("nothing may be taken to zero or raised from it"),
             WithholdReason::TurnsBack { knob, action } => {
                 write!(f, "{action} turned {knob} the other way too recently")
@@ -233,4 +244,7 @@ pub struct Plan {
     /// Choices that a learner was asked about, with the probabilities of all options.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub choices: Vec<ChoiceRecord>,
+    /// How the operator rules stand.
+    #[serde(default, skip_serializing_if = "Standing::is_empty")]
+    pub standing: Standing,
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::actions::{Action, Measure};
 use crate::{
     Assessment, Counterfactual, InForce, IncidentId, Knowledge, Label, Ledger, Parameter, Reading, ServiceName,
-    Settings, Snapshot, Target, Trial,
+    Settings, Snapshot, Standing, Target, Trial,
 };
 
 /// Everything a policy may look at. All of it is frozen for the tick.
@@ -28,6 +28,8 @@ pub struct PolicyView<'a> {
     pub trials: &'a [Trial],
     /// What was done lately.
     pub ledger: &'a Ledger,
+    /// How the operator rules stand; while that is being found out, how they stood at the last tick.
+    pub standing: &'a Standing,
 }
 
 impl PolicyView<'_> {
@@ -64,6 +66,9 @@ pub const PROPOSALS_MAX: usize = 1024;
 pub trait Policy: Sync {
     /// Its name.
     fn name(&self) -> &'static str;
+
+    /// Finds out how the operator rules stand, if that is this policy's business. Asked before anybody proposes.
+    fn watch(&self, _view: &PolicyView<'_>, _standing: &mut Standing) {}
 
     /// What could be done now. Pushes in a fixed order, at most [`PROPOSALS_MAX`]; never relies on being called every tick.
     fn propose(&self, view: &PolicyView<'_>, proposals: &mut Vec<Proposal>);

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::actions::{self, Action, ActionClass, ActionKind, Reversal};
 use crate::{
     Actuation, BasisPoints, DisarmBound, GoalSettings, Micros, Millis, Permissions, Replicas, RestartPermission,
-    SamplingProbability, Seed, ServiceName, ServiceObjectives, ServiceSampling,
+    RuleSettings, SamplingProbability, Seed, ServiceName, ServiceObjectives, ServiceSampling,
 };
 
 /// Everything the loop is told by people.
@@ -37,6 +37,9 @@ pub struct Settings {
     /// What the business wants; objectives, sampling and priorities follow from it.
     #[serde(default, skip_serializing_if = "GoalSettings::is_empty")]
     pub goals: GoalSettings,
+    /// What operators want done under conditions of their own.
+    #[serde(default, skip_serializing_if = "RuleSettings::is_empty")]
+    pub rules: RuleSettings,
 }
 
 impl Settings {

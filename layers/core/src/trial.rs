@@ -233,9 +233,19 @@ pub struct LedgerEntry {
     pub target: Target,
     /// When it was decided.
     pub at: Timestamp,
+    /// Who proposed it.
+    #[serde(default = "LedgerEntry::nobody")]
+    pub policy: Label,
     /// The knobs it turned.
     #[serde(default)]
     pub turns: Vec<Turn>,
+}
+
+impl LedgerEntry {
+    /// Entries of older journals do not say who.
+    const fn nobody() -> Label {
+        Label::new("")
+    }
 }
 
 impl Ledger {
@@ -243,7 +253,7 @@ impl Ledger {
     pub const ENTRIES_MAX: usize = 4096;
 
     /// Entries older than this have left every budget's window and every cooldown.
-    const REMEMBERED: Millis = Millis::from_secs(3600);
+    pub const REMEMBERED: Millis = Millis::from_secs(3600);
 
     /// Writes an entry, and forgets what is too old to count.
     pub fn enter(&mut self, entry: LedgerEntry) {
@@ -301,6 +311,7 @@ mod tests {
             class: ActionClass::Notification,
             target: Target::Service(service.into()),
             at: Timestamp(number),
+            policy: LedgerEntry::nobody(),
             turns: Vec::new(),
         }
     }

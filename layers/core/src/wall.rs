@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::actions::Measure;
 use crate::{
     ActionId, Actuation, Assessment, Baseline, Caution, CountsRing, Generation, History, InForce, Knowledge, Label,
-    Ledger, Observation, PerSignal, Report, ServiceName, Settings, Target, TickNumber, TickRecord, Trial,
+    Ledger, Observation, PerSignal, Report, ServiceName, Settings, Standing, Target, TickNumber, TickRecord, Trial,
 };
 
 /// What enters the loop.
@@ -120,6 +120,9 @@ pub struct Checkpoint {
     pub settings: Settings,
     /// How often the settings were replaced.
     pub settings_generation: Generation,
+    /// How the operator rules stood.
+    #[serde(default, skip_serializing_if = "Standing::is_empty")]
+    pub standing: Standing,
 }
 
 /// The large and slow part of a checkpoint.

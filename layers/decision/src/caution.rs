@@ -158,6 +158,7 @@ mod tests {
             in_force: &InForce::default(),
             trials: &[],
             ledger,
+            standing: &homeostat_core::Standing::default(),
         };
         watch(caution, &view);
         caution.hands[&(ServiceName::from("cart"), Knob::Replicas)].other
@@ -171,6 +172,7 @@ mod tests {
             target: Target::Service("cart".into()),
             at: Timestamp(second * 1000),
             turns: vec![Turn { knob: Knob::Replicas, from, to }],
+            policy: Label::new("test"),
         });
     }
 

@@ -4,13 +4,15 @@
 //! never change a proposal, so what was proposed and what was allowed can always be told apart.
 
 use homeostat_core::actions::Action;
-use homeostat_core::{ActionId, Caution, PolicyView, Regime, Timestamp, WithholdReason};
+use homeostat_core::{ActionId, Caution, Label, PolicyView, Regime, Timestamp, WithholdReason};
 
 use crate::Past;
 
 /// What a guard judges.
 #[derive(Clone, Copy, Debug)]
 pub struct Candidate<'a> {
+    /// Who proposes it.
+    pub policy: &'a Label,
     /// The action.
     pub action: &'a Action,
     /// Its id, if it was decided earlier and is looked at again; its own past must then not count against it.

@@ -1,14 +1,17 @@
 //! The catalogue of guards.
 //!
 //! Answers which guards there are and in which order they are asked. The first that says no is the reason given, so what
-//! can never be allowed comes first, what passes with time after it, and what concerns the whole agent last.
+//! can never be allowed comes first, what passes with time after it, then what concerns the whole agent. Dry run comes last:
+//! it is to say that nothing else stood in the way.
 
 mod blast_radius;
 mod bounded_step;
 mod cooldown;
 mod disarm;
+mod dry_run;
 mod envelope;
 mod fail_static;
+mod held_by_rule;
 mod hysteresis;
 mod kill_switch;
 mod never_zero;
@@ -29,6 +32,7 @@ pub const CATALOGUE: &[&dyn Guard] = &[
     &envelope::ENVELOPE,
     &never_zero::NEVER_ZERO,
     &bounded_step::BOUNDED_STEP,
+    &held_by_rule::HELD_BY_RULE,
     &undo_first::UNDO_FIRST,
     &disarm::DISARM,
     &ownership::OWNERSHIP,
@@ -41,4 +45,5 @@ pub const CATALOGUE: &[&dyn Guard] = &[
     &storm::STORM,
     &fail_static::FAIL_STATIC,
     &kill_switch::KILL_SWITCH,
+    &dry_run::DRY_RUN,
 ];

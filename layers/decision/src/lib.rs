@@ -14,7 +14,7 @@ mod past;
 
 use homeostat_core::{
     ActionId, ActionRequest, Caution, ChoiceRecord, Importance, Label, Learner, PROPOSALS_MAX, Plan, Policy,
-    PolicyView, Proposal, Regime, Withheld,
+    PolicyView, Proposal, Regime, Standing, Withheld,
 };
 
 pub use crate::caution::{note, watch};
@@ -46,6 +46,23 @@ pub struct Inputs<'a> {
 
 /// Plans one tick.
 pub fn plan(inputs: Inputs<'_>) -> Plan {
+    let standing = standing(&inputs);
+    let inputs = Inputs { view: PolicyView { standing: &standing, ..inputs.view }, ..inputs };
+    let mut plan = planned(inputs);
+    plan.standing = standing;
+    plan
+}
+
+/// How the operator rules stand now, before anybody proposes.
+fn standing(inputs: &Inputs<'_>) -> Standing {
+    let mut standing = Standing::default();
+    for policy in inputs.policies {
+        policy.watch(&inputs.view, &mut standing);
+    }
+    standing
+}
+
+fn planned(inputs: Inputs<'_>) -> Plan {
     let view = inputs.view;
     let mut plan = Plan { at: view.snapshot.at, ..Plan::default() };
     let proposals = proposals(&inputs);
@@ -110,7 +127,7 @@ fn proposals(inputs: &Inputs<'_>) -> Vec<Proposal> {
 /// A request that has waited for a person meets a world that has moved on; every guard is asked again.
 fn recheck(inputs: &Inputs<'_>, past: &mut Past, plan: &mut Plan) {
     for request in inputs.approved {
-        let candidate = Candidate { action: &request.action, id: Some(request.id) };
+        let candidate = Candidate { policy: &request.policy, action: &request.action, id: Some(request.id) };
         match first_refusal(inputs, &candidate, past) {
             None => {
                 past.release(request, inputs.view.snapshot.at);
@@ -131,7 +148,7 @@ fn as_proposal(request: &ActionRequest) -> Proposal {
 }
 
 fn refusal(inputs: &Inputs<'_>, proposal: &Proposal, past: &Past) -> Option<(Label, Refusal)> {
-    first_refusal(inputs, &Candidate { action: &proposal.action, id: None }, past)
+    first_refusal(inputs, &Candidate { policy: &proposal.policy, action: &proposal.action, id: None }, past)
 }
 
 fn first_refusal(inputs: &Inputs<'_>, candidate: &Candidate<'_>, past: &Past) -> Option<(Label, Refusal)> {

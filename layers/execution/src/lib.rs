@@ -348,6 +348,7 @@ fn entry(request: &ActionRequest) -> LedgerEntry {
         class: request.action.class,
         target: request.action.target.clone(),
         at: request.decided,
+        policy: request.policy.clone(),
         turns: request.action.turns(),
     }
 }

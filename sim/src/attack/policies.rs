@@ -9,6 +9,8 @@ use homeostat_core::{
     ServiceSampling, Signal, Target, Way,
 };
 
+/// Those that ship: the rules of the scenario and what stands against them.
+pub(crate) const USUAL: &[&dyn Policy] = homeostat_policies::CATALOGUE;
 pub(crate) const GROW: &[&dyn Policy] = &[&Grow];
 pub(crate) const SHRINK: &[&dyn Policy] = &[&Shrink];
 pub(crate) const LEAP: &[&dyn Policy] = &[&Leap];

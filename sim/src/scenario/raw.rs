@@ -123,6 +123,11 @@ pub(crate) struct RawSettings {
     pub(crate) permissions: BTreeMap<String, RawPermissions>,
     pub(crate) autonomy: RawAutonomy,
     pub(crate) goals: RawGoals,
+    /// Files of operator rules, as seen from the scenario.
+    pub(crate) rules: Vec<String>,
+    /// What stands in them, once somebody has opened them.
+    #[serde(skip)]
+    pub(crate) rule_texts: Vec<String>,
     pub(crate) guards: RawGuards,
 }
 

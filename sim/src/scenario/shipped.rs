@@ -30,6 +30,8 @@ shipped! {
     "overload_at_ceiling",
     "capacity_before_shedding",
     "dearer_work",
+    "rule_acts",
+    "rule_in_dry_run",
     "retry_storm",
     "cache_cold_start",
     "pool_exhaustion",
@@ -43,6 +45,17 @@ shipped! {
     "failing_actuator",
     "lying_actuator",
     "partial_actuator",
+}
+
+/// Files of operator rules that shipped scenarios name.
+const RULES: &[(&str, &str)] = &[
+    ("rules/morning_rush.yaml", include_str!("../../../tests/scenarios/rules/morning_rush.yaml")),
+    ("rules/morning_rush_on_paper.yaml", include_str!("../../../tests/scenarios/rules/morning_rush_on_paper.yaml")),
+];
+
+/// The text of a file of rules that is built in.
+pub(super) fn rules(file: &str) -> Option<&'static str> {
+    RULES.iter().find(|(known, _)| *known == file).map(|(_, text)| *text)
 }
 
 /// The shipped scenario called `name`.
@@ -65,7 +78,9 @@ mod tests {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/scenarios");
         let mut files: Vec<String> = std::fs::read_dir(folder)
             .unwrap()
-            .map(|entry| entry.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned())
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.is_file())
+            .map(|path| path.file_stem().unwrap().to_string_lossy().into_owned())
             .collect();
         files.sort();
         let mut names: Vec<&str> = SHIPPED.iter().map(|(name, _)| *name).collect();

@@ -9,8 +9,9 @@ mod goals;
 use std::collections::BTreeSet;
 
 use homeostat_core::{
-    BasisPoints, Micros, Millis, ObjectiveSettings, OperationName, OperatorCommand, Permissions, Range, Replicas,
-    SamplingProbability, ServiceName, ServiceObjectives, ServicePermissions, ServiceSampling, ServiceScaling, Settings,
+    BasisPoints, Micros, Millis, ObjectiveSettings, OperationName, OperatorCommand, Permissions, Range, Replicas, Rule,
+    RuleSettings, SamplingProbability, ServiceName, ServiceObjectives, ServicePermissions, ServiceSampling,
+    ServiceScaling, Settings,
 };
 
 use crate::checkers;
@@ -303,6 +304,7 @@ impl Validation<'_> {
         settings.autonomy.remediation = raw.autonomy.remediation;
         settings.autonomy.shedding = raw.autonomy.shedding;
         settings.autonomy.profiling = raw.autonomy.profiling;
+        settings.rules = self.rules(raw);
         let (raw, guards) = (&raw.guards, &mut settings.guards);
         let radius = &mut guards.blast_radius;
         radius.targets_max = raw.blast_targets_max.unwrap_or(radius.targets_max);
@@ -310,6 +312,27 @@ impl Validation<'_> {
         guards.scaling.actions_max = raw.scaling_per_minute_max.unwrap_or(guards.scaling.actions_max);
         guards.allow_zero = raw.allow_zero;
         settings
+    }
+
+    fn rules(&mut self, raw: &RawSettings) -> RuleSettings {
+        let mut rules: Vec<Rule> = Vec::new();
+        for (index, file) in raw.rules.iter().enumerate() {
+            let path = format!("settings.rules[{index}]");
+            let Some(text) = raw.rule_texts.get(index) else {
+                self.say(path, format!("{file} is not built in; run the scenario from its file"));
+                continue;
+            };
+            match homeostat_documents::rules::read(text) {
+                Ok((more, _)) => {
+                    if let Some(twice) = more.iter().find(|rule| rules.iter().any(|other| other.name == rule.name)) {
+                        self.say(path, format!("{file} has a second rule called {}", twice.name));
+                    }
+                    rules.extend(more);
+                }
+                Err(found) => found.iter().for_each(|problem| self.say(path.as_str(), problem.describe(file))),
+            }
+        }
+        RuleSettings::new(rules)
     }
 
     fn objectives(&mut self, raw: &RawSettings, objectives: &mut ObjectiveSettings) {

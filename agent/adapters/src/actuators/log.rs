@@ -9,9 +9,11 @@ use super::webhook::Notice;
 
 /// Writes `notice`; what must be read now is a warning.
 pub(super) fn notify(notice: &Notice<'_>) {
-    let (id, incident, text) = (notice.id, notice.incident, notice.text);
+    let (id, text) = (notice.id, notice.text);
+    // A field without a value is left out of the line.
+    let incident = notice.incident.map(tracing::field::display);
     match notice.urgency {
-        Urgency::Page => tracing::warn!(%id, %incident, urgency = "page", "{text}"),
-        Urgency::Ticket => tracing::info!(%id, %incident, urgency = "ticket", "{text}"),
+        Urgency::Page => tracing::warn!(%id, incident, urgency = "page", "{text}"),
+        Urgency::Ticket => tracing::info!(%id, incident, urgency = "ticket", "{text}"),
     }
 }

@@ -26,7 +26,7 @@ const PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from_millis
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Notice<'a> {
     pub(super) id: ActionId,
-    pub(super) incident: IncidentId,
+    pub(super) incident: Option<IncidentId>,
     pub(super) urgency: Urgency,
     pub(super) text: &'a str,
 }
@@ -37,7 +37,8 @@ pub(super) struct Notice<'a> {
 struct Posted<'a> {
     id: String,
     at: u64,
-    incident: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    incident: Option<String>,
     urgency: Urgency,
     text: &'a str,
 }
@@ -59,7 +60,7 @@ impl WebhookActuator {
         let posted = Posted {
             id: notice.id.to_string(),
             at: self.clock.now().as_millis(),
-            incident: notice.incident.to_string(),
+            incident: notice.incident.map(|incident| incident.to_string()),
             urgency: notice.urgency,
             text: notice.text,
         };

@@ -8,15 +8,15 @@ use std::path::PathBuf;
 
 use homeostat_core::{
     AutonomySettings, BasisPoints, Efficacy, EfficacyKey, Importance, Incident, Indicator, InstanceId, JourneyName,
-    JourneyState, Knowledge, Millis, ObjectiveKind, Progress, Regime, ServiceName, ServiceObjectives, ServiceSampling,
-    Snapshot, Storm, TickNumber, Timestamp, Trial, Window, Withheld,
+    JourneyState, Knowledge, Millis, ObjectiveKind, Progress, Regime, Rule, RuleProblem, ServiceName,
+    ServiceObjectives, ServiceSampling, Snapshot, Storm, TickNumber, Timestamp, Trial, Window, Withheld,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::data_plane::{Aggregates, Red, Stats};
 use crate::doors::OpenDoors;
 use crate::goals::GoalStanding;
-use crate::view::{Decision, Disarmed, LoopView, Trouble};
+use crate::view::{Decision, Disarmed, LoopView, RuleCounts, Trouble};
 
 /// Everything at a glance.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -57,6 +57,9 @@ pub(crate) struct Status {
     pub(crate) disarmed: Vec<Disarmed>,
     /// What was withheld at the last tick.
     pub(crate) withheld: Vec<Withheld>,
+    /// Operator rules, the highest priority first.
+    #[serde(default)]
+    pub(crate) rules: Vec<RuleStatus>,
     /// What was learned: how each kind of action fared against each kind of incident.
     pub(crate) learned: Vec<Learned>,
     /// What the data plane received, kept and sent.
@@ -104,6 +107,44 @@ pub(crate) fn goals(view: &LoopView) -> BTreeMap<JourneyName, GoalStatus> {
         Some((name.clone(), GoalStatus { importance: promise.importance, standing }))
     };
     states.filter_map(status).collect()
+}
+
+/// One operator rule.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct RuleStatus {
+    /// Its name.
+    pub(crate) name: String,
+    /// Its version.
+    pub(crate) version: String,
+    /// Whether its proposals are only shown and counted.
+    pub(crate) dry_run: bool,
+    /// Services of which its condition holds, and since when.
+    pub(crate) holds: BTreeMap<ServiceName, Timestamp>,
+    /// How many services it cannot be told of, because something it reads is stale or missing.
+    pub(crate) unknown: u32,
+    /// What went wrong at the last tick, where something did.
+    pub(crate) problem: Option<RuleProblem>,
+    /// What became of its proposals since the agent started.
+    #[serde(flatten)]
+    pub(crate) counts: RuleCounts,
+}
+
+/// Every rule, and how it stands.
+pub(crate) fn rules(view: &LoopView) -> Vec<RuleStatus> {
+    let standing = |rule: &Rule| view.record.as_ref()?.plan.standing.of(&rule.policy()).cloned();
+    let status = |rule: &Rule| {
+        let standing = standing(rule);
+        RuleStatus {
+            name: rule.name.clone(),
+            version: rule.version.clone(),
+            dry_run: rule.dry_run,
+            unknown: standing.as_ref().map_or(0, |standing| standing.unknown),
+            problem: standing.as_ref().and_then(|standing| standing.problem.clone()),
+            holds: standing.map(|standing| standing.holds).unwrap_or_default(),
+            counts: view.counts.rules.get(&rule.name).copied().unwrap_or_default(),
+        }
+    };
+    view.settings.rules.iter().map(status).collect()
 }
 
 /// How one kind of action fared against one kind of incident.

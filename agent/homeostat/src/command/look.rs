@@ -6,7 +6,7 @@
 use std::io::Write;
 
 use homeostat_adapters::JournalReader;
-use homeostat_core::{BasisPoints, Micros, TrialStage, Unit};
+use homeostat_core::{BasisPoints, Micros, ServiceName, Timestamp, TrialStage, Unit};
 
 use super::{Answer, CommandError, asking, state_dir, write_json};
 use crate::api::{GoalStatus, ServiceStatus, Status};
@@ -32,6 +32,7 @@ pub(super) fn status(args: StatusArgs, out: &mut dyn Write) -> Result<Answer, Co
     write_goals(out, &status)?;
     write_incidents(out, &status)?;
     write_decisions(out, &status)?;
+    write_rules(out, &status)?;
     Ok(Answer::Yes)
 }
 
@@ -196,6 +197,37 @@ fn write_decisions(out: &mut dyn Write, status: &Status) -> Result<(), CommandEr
         writeln!(out, "  {at} {} {} [{stage}]", decision.request.id, decision.what)?;
         if decision.stage == Some(TrialStage::AwaitingApproval) {
             writeln!(out, "    waits for `homeostat approve {}` or `reject`", decision.request.id)?;
+        }
+    }
+    Ok(())
+}
+
+/// Services named of one rule; the rest is a number.
+const HOLDS_SHOWN: usize = 5;
+
+fn write_rules(out: &mut dyn Write, status: &Status) -> Result<(), CommandError> {
+    if status.rules.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\noperator rules")?;
+    for rule in &status.rules {
+        let counts = &rule.counts;
+        let mode = if rule.dry_run { format!("dry run, {} times", counts.dry_run) } else { "acts".to_owned() };
+        write!(out, "  {} [{mode}]", rule.name)?;
+        let since = |(service, since): (&ServiceName, &Timestamp)| format!("{service} since {}", time_of_day(*since));
+        let held: Vec<String> = rule.holds.iter().take(HOLDS_SHOWN).map(since).collect();
+        let more = rule.holds.len().saturating_sub(HOLDS_SHOWN);
+        match (held.is_empty(), more) {
+            (true, _) => write!(out, " does not hold")?,
+            (false, 0) => write!(out, " holds of {}", held.join(", "))?,
+            (false, more) => write!(out, " holds of {} and {more} more", held.join(", "))?,
+        }
+        if 0 < rule.unknown {
+            write!(out, "; not known of {}", rule.unknown)?;
+        }
+        writeln!(out)?;
+        if let Some(problem) = &rule.problem {
+            writeln!(out, "    PROBLEM: {}; of {} and {} in all", problem.what, problem.service, problem.services)?;
         }
     }
     Ok(())

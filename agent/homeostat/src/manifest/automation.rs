@@ -4,11 +4,15 @@
 //! model; the plain `autoScaling: true` is another way of writing `scaling: Act`, and `autoRemediation` of `remediation: Act`.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
-use homeostat_core::{Autonomy, Replicas, Seed, ServiceName, ServicePermissions, ServiceScaling, Settings};
+use homeostat_core::{
+    Autonomy, Replicas, RuleSettings, Seed, ServiceName, ServicePermissions, ServiceScaling, Settings,
+};
+use homeostat_documents::rules;
 
+use super::Report;
 use super::permissions::{self, HelpEndpoints};
-use super::problems::Report;
 use super::scalars;
 use super::section::{Field, Section};
 
@@ -18,6 +22,7 @@ pub(super) struct Automation {
     pub(super) scale_endpoints: BTreeMap<ServiceName, String>,
     pub(super) help_endpoints: HelpEndpoints,
     pub(super) webhook: Option<String>,
+    pub(super) rules_dir: Option<PathBuf>,
     pub(super) hold_at_start: bool,
 }
 
@@ -48,6 +53,9 @@ pub(super) fn read(mut section: Section<'_>, settings: &mut Settings, report: &m
             read_service(name, &field, settings, &mut automation, report);
         }
     }
+    if let Some(rules) = section.section("rules", report) {
+        automation.rules_dir = read_rules(rules, settings, report);
+    }
     read_scaling_autonomy(&mut section, settings, report);
     read_help_autonomy(&mut section, settings, report);
     if let Some(field) = section.take("autoInstrumentation")
@@ -57,6 +65,16 @@ pub(super) fn read(mut section: Section<'_>, settings: &mut Settings, report: &m
     }
     section.close(report);
     automation
+}
+
+/// Operator rules: a folder of files, or rules written here, or both.
+fn read_rules(mut section: Section<'_>, settings: &mut Settings, report: &mut Report) -> Option<PathBuf> {
+    let dir = section.get("dir", report, scalars::text).map(PathBuf::from);
+    if let Some(field) = section.take("inline") {
+        settings.rules = RuleSettings::new(rules::read_list(&field, report));
+    }
+    section.close(report);
+    dir
 }
 
 fn read_scaling_autonomy(section: &mut Section<'_>, settings: &mut Settings, report: &mut Report) {

@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use super::problems::Report;
+use super::Report;
 use super::scalars;
 use super::section::Section;
 use super::text::Value;

@@ -8,10 +8,10 @@ use std::net::SocketAddr;
 use serde::Serialize;
 
 use super::intake::Intake;
-use super::problems::{Place, Report};
 use super::scalars;
 use super::section::{Field, Section};
 use super::security::{self, DoorSecurity};
+use super::{Place, Report};
 
 /// Where the agent listens; `None` where a door is off. Port 0 lets the machine choose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::problems::Report;
+use super::Report;
 use super::scalars;
 use super::section::{Field, Section};
 use super::security::{self, ExporterTls};

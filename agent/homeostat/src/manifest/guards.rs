@@ -7,7 +7,7 @@ use homeostat_core::{
     BasisPoints, BlastRadius, GuardSettings, PerceptionSettings, PredictiveSettings, RateBudget, ScalingSettings,
 };
 
-use super::problems::Report;
+use super::Report;
 use super::scalars;
 use super::section::Section;
 use super::text::Value;

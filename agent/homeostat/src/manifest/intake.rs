@@ -3,7 +3,7 @@
 //! Answers the bounds an operator has set for requests, connections and memory. Does not know the defaults: they depend on
 //! the machine, and the data plane finds them.
 
-use super::problems::Report;
+use super::Report;
 use super::scalars;
 use super::section::Section;
 

@@ -5,7 +5,7 @@
 
 use homeostat_core::{ObjectiveSettings, ServiceName, ServiceObjectives};
 
-use super::problems::Report;
+use super::Report;
 use super::scalars;
 use super::section::Section;
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use homeostat_core::{Range, RestartPermission, ServiceName, ServicePermissions};
 
-use super::problems::Report;
+use super::Report;
 use super::scalars;
 use super::section::{Reader, Section};
 

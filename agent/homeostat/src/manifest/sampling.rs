@@ -9,7 +9,7 @@ use homeostat_pipeline::sample::{CapConfig, JudgeConfig, Mode, Rule};
 
 use homeostat_core::{BasisPoints, SamplingProbability, SamplingSettings, ServiceSampling};
 
-use super::problems::Report;
+use super::Report;
 use super::scalars;
 use super::section::{Field, Section};
 use super::text::Value;

@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-use super::problems::Report;
+use super::Report;
 use super::scalars;
 use super::section::{Field, Section};
 

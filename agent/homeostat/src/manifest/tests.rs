@@ -55,6 +55,7 @@ fn the_examples_in_the_embedded_manifest_are_good() {
         .replace("cap: {}", "cap:")
         .replace("journeys: {}", "journeys:")
         .replace("budget: {} ", "budget: ")
+        .replace("rules: {}", "rules:")
         .replace("Bearer …", "Bearer x")
         .lines()
         .map(|line| {
@@ -70,6 +71,7 @@ fn the_examples_in_the_embedded_manifest_are_good() {
     assert_eq!(manifest.scale_endpoints["checkout"], "http://127.0.0.1:8080/scale");
     assert_eq!(manifest.webhook.as_deref(), Some("http://127.0.0.1:9093/hook"));
     assert!(manifest.security.tls.is_some() && manifest.security.tokens.is_some());
+    assert_eq!(manifest.rules_dir.as_deref(), Some(Path::new("rules")));
     assert_eq!(manifest.settings.objectives.of(&ServiceName::from("checkout")).availability, BasisPoints(9990));
     assert_eq!(manifest.settings.goals.journeys["checkout"].importance, Importance::Critical);
     assert_eq!(manifest.settings.sampling.kept_spans_per_second_max, 500);
@@ -137,6 +139,7 @@ fn every_setting_can_be_written() {
   automation:
     {sampling: Approve, scaling: Approve, notification: Observe, approvalExpires: 1m, hold: true,
      exploration: 2%, explorationSeed: 7,
+     rules: {dir: rules.d, inline: [{name: r, selector: {services: [pay]}, when: 'true', then: {sample: 5%}}]},
      services: {pay: {scale: {url: 'h:80/scale', min: 2, max: 9}}}}
   scaling: {utilizationTarget: 70%, tolerance: 5%, reduceAfter: 1m,
     predictive: {enabled: true, coverage: 95%, startDelay: 90s, reduceAfter: 45s}}
@@ -153,9 +156,21 @@ fn every_setting_can_be_written() {
     assert_eq!((cap.spans_per_second, cap.bytes_per_second), (Some(9), Some(10)));
     let tried = JudgeConfig::default().with(Rule::Importance, Mode::DryRun).with(Rule::Rare, Mode::DryRun);
     assert_eq!(judge, tried);
-    let Settings { perception, objectives, sampling, scaling, permissions: _, autonomy, guards, learning, goals } =
-        manifest.settings;
+    let Settings {
+        perception,
+        objectives,
+        sampling,
+        scaling,
+        permissions: _,
+        autonomy,
+        guards,
+        learning,
+        goals,
+        rules,
+    } = manifest.settings;
     assert!(goals.is_empty(), "goals have a test of their own");
+    assert_eq!(rules.iter().map(|rule| (rule.name.as_str(), rule.dry_run)).collect::<Vec<_>>(), [("r", true)]);
+    assert_eq!(manifest.rules_dir, Some(PathBuf::from("rules.d")));
     assert_eq!((sampling.kept_share_max, sampling.floor.ppm()), (BasisPoints(2500), 1000));
     assert_eq!(sampling.initial.tail, SamplingProbability::from_ppm_saturating(250_000));
     assert_eq!((sampling.kept_spans_per_second_max, sampling.received_spans_per_second_max), (7, 8));
@@ -553,7 +568,7 @@ fn unreadable_files_are_named() {
     std::fs::write(&latin, b"kind: x\nname: f\xfcr\n").unwrap();
     check(&latin, ":2:8: not UTF-8 from here on");
     let huge = dir.path().join("huge.yaml");
-    std::fs::write(&huge, vec![b'#'; BYTES_MAX as usize + 1]).unwrap();
+    std::fs::write(&huge, vec![b'#'; files::BYTES_MAX as usize + 1]).unwrap();
     check(&huge, ": larger than 1024 KiB");
     let good = dir.path().join("good.yaml");
     std::fs::write(&good, DEFAULT_TEXT).unwrap();
@@ -574,4 +589,43 @@ fn a_flood_of_problems_is_cut() {
 fn an_empty_section_is_as_good_as_none() {
     let manifest = with_spec("spec:\n  tracing:\n  objectives:\n    services:\n").unwrap();
     assert_eq!(manifest.settings, Settings::default());
+}
+
+/// Scenario: a manifest names a folder of rules beside it, with rules, tests and other files; then one rule gets a mistake,
+/// then its name is taken twice; then the folder is gone.
+/// Guarantees: the rules of all files are taken, whatever the working directory is; a mistake is told with its own file, and
+/// nothing of a folder with a mistake is taken.
+#[test]
+fn rules_are_read_from_a_folder() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
+    let manifest = dir.path().join("agent.yaml");
+    let head = "apiVersion: homeostat.dev/v1alpha1\nkind: ";
+    let spec = "metadata: {name: t}\nspec: {automation: {rules: {dir: rules.d}}}\n";
+    file("agent.yaml", &format!("{head}ObservabilityManifest\n{spec}"));
+    std::fs::create_dir(dir.path().join("rules.d")).unwrap();
+    let rules = |name: &str, when: &str| {
+        format!(
+            "{head}RuleSet\nspec:\n  rules:\n    - name: {name}\n      selector: {{}}\n      when: {when}\n      then: {{sample: 1}}\n"
+        )
+    };
+    file("rules.d/b.yml", &rules("b", "time.hour == 1"));
+    file("rules.d/a.yaml", &rules("a", "time.hour == 2"));
+    file("rules.d/a_test.yaml", "not read");
+    file("rules.d/README.md", "nor this");
+    let loaded = Manifest::load(&manifest).unwrap();
+    let names: Vec<&str> = loaded.settings.rules.iter().map(|rule| rule.name.as_str()).collect();
+    assert_eq!(names, ["a", "b"]);
+    let problems = || Manifest::load(&manifest).unwrap_err().to_string();
+    file("rules.d/b.yml", &rules("b", "time.our == 1"));
+    let path = dir.path().join("rules.d/b.yml");
+    let expected = format!(
+        "{}:7:13: spec.rules[0].when: unknown variable time.our; did you mean time.hour?\n          when: time.our == 1\n                ^",
+        path.display()
+    );
+    assert_eq!(problems(), expected);
+    file("rules.d/b.yml", &rules("a", "true"));
+    assert!(problems().contains("b.yml: a second rule called a"), "{}", problems());
+    std::fs::remove_dir_all(dir.path().join("rules.d")).unwrap();
+    assert!(problems().contains("rules.d: cannot be read: No such file"), "{}", problems());
 }

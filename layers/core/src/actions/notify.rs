@@ -1,4 +1,4 @@
-//! Telling people about an incident.
+//! Telling people something.
 //!
 //! Answers what a notification is as an action: it is delivered or not, and cannot be taken back.
 
@@ -15,8 +15,8 @@ pub const NOTIFY: ActionKind = ActionKind {
     cooldown: Millis::from_secs(300),
 };
 
-/// Says `text` about `incident`, which is suspected to start in `service`.
-pub fn notify(service: &ServiceName, incident: IncidentId, urgency: Urgency, text: String) -> Action {
+/// Says `text` about `service`, and about `incident` where that is suspected to start in it.
+pub fn notify(service: &ServiceName, incident: Option<IncidentId>, urgency: Urgency, text: String) -> Action {
     Action {
         kind: NOTIFY.name.clone(),
         class: NOTIFY.class,

@@ -5,10 +5,11 @@
 
 use homeostat_core::actions::{self, Action, Measure};
 use homeostat_core::{
-    ActionId, ActionRequest, Assessment, BasisPoints, Caution, GuardSettings, Habit, Hands, InForce, Indicator, Knob,
-    Knowledge, Label, Ledger, LedgerEntry, Millis, OtherHand, PolicyView, Range, Reading, Regime, Replicas,
-    RestartPermission, SamplingProbability, ServiceName, ServicePermissions, ServiceSampling, ServiceScaling, Settings,
-    Severity, Signal, Snapshot, Storm, Target, Timestamp, Trial, TrialState, WindowCounts,
+    ActionId, ActionRequest, Assessment, BasisPoints, Caution, Condition, GuardSettings, Habit, Hands, InForce,
+    Indicator, Knob, Knowledge, Label, Ledger, LedgerEntry, Millis, OtherHand, PolicyView, Range, Reading, Regime,
+    Replicas, RestartPermission, Rule, RuleAction, RuleSettings, RuleStanding, SamplingProbability, ScaleOut,
+    ServiceName, ServicePermissions, ServiceSampling, ServiceScaling, Settings, Severity, Signal, Snapshot, Standing,
+    Storm, Target, Timestamp, Trial, TrialState, WindowCounts,
 };
 
 use crate::{Candidate, Guard, GuardView, Past, Refusal};
@@ -18,6 +19,7 @@ pub(crate) struct World {
     settings: Settings,
     ledger: Ledger,
     trials: Vec<Trial>,
+    standing: Standing,
     regime: Regime,
     caution: Caution,
     assessment: Assessment,
@@ -45,6 +47,7 @@ impl World {
             settings,
             ledger: Ledger::default(),
             trials: Vec::new(),
+            standing: Standing::default(),
             regime: Regime::Engaged,
             caution: Caution::default(),
             assessment: Assessment::default(),
@@ -77,7 +80,8 @@ impl World {
         let (kind, class, target) = (action.kind, action.class, action.target);
         let number = self.ledger.within(Timestamp(u64::MAX), Millis(u64::MAX)).count() as u64;
         let id = ActionId(second * 1000 + number);
-        let entry = LedgerEntry { id, kind, class, target, at: Timestamp(second * 1000), turns };
+        let (at, policy) = (Timestamp(second * 1000), Label::new("test"));
+        let entry = LedgerEntry { id, kind, class, target, at, policy, turns };
         self.ledger.enter(entry);
         self
     }
@@ -136,7 +140,22 @@ impl World {
         self
     }
 
+    pub(crate) fn with_rule(mut self, rule: Rule) -> World {
+        self.settings.rules = RuleSettings::new(vec![rule]);
+        self
+    }
+
+    pub(crate) fn holding(mut self, rule: &Rule, service: &str, since: Option<Timestamp>) -> World {
+        let holds = since.map(|since| (service.into(), since)).into_iter().collect();
+        self.standing.0.push(RuleStanding { policy: rule.policy(), holds, unknown: 0, problem: None });
+        self
+    }
+
     pub(crate) fn asks(&self, guard: &dyn Guard, action: &Action) -> Option<Refusal> {
+        self.asks_of(guard, action, &Label::new("test"))
+    }
+
+    pub(crate) fn asks_of(&self, guard: &dyn Guard, action: &Action, policy: &Label) -> Option<Refusal> {
         let view = PolicyView {
             snapshot: &self.snapshot,
             assessment: &self.assessment,
@@ -145,10 +164,11 @@ impl World {
             in_force: &InForce::default(),
             trials: &self.trials,
             ledger: &self.ledger,
+            standing: &self.standing,
         };
         let past = Past::of(&view);
         guard.check(
-            &Candidate { action, id: None },
+            &Candidate { policy, action, id: None },
             &GuardView { view, past: &past, caution: &self.caution, regime: self.regime },
         )
     }
@@ -174,6 +194,21 @@ pub(crate) fn sample(service: &str, from_ppm: u64, to_ppm: u64) -> Action {
         tail: SamplingProbability::from_ppm_saturating(ppm),
     };
     actions::adjust_sampling(&service.into(), tail(from_ppm), tail(to_ppm), 1_000_000)
+}
+
+/// A rule that acts: at least `replicas` of cart, whatever happens.
+pub(crate) fn rule(name: &str, replicas: u32) -> Rule {
+    Rule {
+        name: name.to_owned(),
+        version: "v1".to_owned(),
+        description: String::new(),
+        selector: homeostat_core::Selector { services: vec!["cart".to_owned()] },
+        when: Condition { text: String::new(), steps: Vec::new() },
+        holds_for: Millis(0),
+        then: RuleAction::ScaleOut(ScaleOut::To(Replicas(replicas))),
+        dry_run: false,
+        priority: 0,
+    }
 }
 
 pub(crate) fn page(service: &str) -> Action {

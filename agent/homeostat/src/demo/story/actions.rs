@@ -190,7 +190,8 @@ pub(crate) fn proposed(actuation: &Actuation) -> String {
         Actuation::SetSampling { service, sampling, .. } => {
             format!("keep {} of {service}'s ordinary traces", sampling.tail)
         }
-        Actuation::Notify { incident, text, .. } => format!("tell people about {incident}: {text}"),
+        Actuation::Notify { incident: Some(incident), text, .. } => format!("tell people about {incident}: {text}"),
+        Actuation::Notify { incident: None, text, .. } => format!("tell people: {text}"),
         Actuation::SetParameter { .. } | Actuation::Restart { .. } | Actuation::Profile { .. } => actuation.to_string(),
     }
 }

@@ -1,4 +1,4 @@
-//! The scalars of a manifest.
+//! The scalars of a document.
 //!
 //! Answers what `99.9%`, `500ms`, `otel-collector:4317` and their like mean. Does not know the keys they stand behind. Each
 //! reader's error completes the sentence "the value …".
@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 
 use homeostat_core::{Autonomy, BasisPoints, Micros, Millis, SamplingProbability};
 
-use super::text::Value;
+use crate::text::Value;
 
 /// The longest duration that is accepted: thirty days. Longer ones are typing errors, and sums of them would overflow.
 const DURATION_MAX_US: u64 = 30 * 24 * 3_600_000_000;
@@ -16,7 +16,7 @@ const DURATION_MAX_US: u64 = 30 * 24 * 3_600_000_000;
 const TEXT_MAX: usize = 2048;
 
 /// `true` or `false`.
-pub(super) fn flag(value: &Value) -> Result<bool, String> {
+pub fn flag(value: &Value) -> Result<bool, String> {
     match value {
         Value::Flag(flag) => Ok(*flag),
         _ => Err("must be true or false".to_owned()),
@@ -24,7 +24,7 @@ pub(super) fn flag(value: &Value) -> Result<bool, String> {
 }
 
 /// Any text that is not empty; a plain number or flag counts as the text it was written as.
-pub(super) fn text(value: &Value) -> Result<String, String> {
+pub fn text(value: &Value) -> Result<String, String> {
     match value {
         Value::Text(text) | Value::Number(text) if !text.is_empty() && text.len() <= TEXT_MAX => Ok(text.clone()),
         Value::Flag(flag) => Ok(flag.to_string()),
@@ -33,7 +33,7 @@ pub(super) fn text(value: &Value) -> Result<String, String> {
 }
 
 /// A whole number of at least one.
-pub(super) fn count(value: &Value) -> Result<u32, String> {
+pub fn count(value: &Value) -> Result<u32, String> {
     match value {
         Value::Number(text) => text.parse().ok().filter(|number| 0 < *number),
         _ => None,
@@ -42,7 +42,7 @@ pub(super) fn count(value: &Value) -> Result<u32, String> {
 }
 
 /// A whole number, zero included.
-pub(super) fn count_or_zero(value: &Value) -> Result<u32, String> {
+pub fn count_or_zero(value: &Value) -> Result<u32, String> {
     match value {
         Value::Number(text) => text.parse().ok(),
         _ => None,
@@ -51,14 +51,14 @@ pub(super) fn count_or_zero(value: &Value) -> Result<u32, String> {
 }
 
 /// A share of a whole as a probability: `0.1` or `10%`.
-pub(super) fn probability(value: &Value) -> Result<SamplingProbability, String> {
+pub fn probability(value: &Value) -> Result<SamplingProbability, String> {
     let ppm = decimal(value, 1e6).filter(|ppm| (0.0..=1e6).contains(ppm));
     ppm.map(|ppm| SamplingProbability::from_ppm_saturating(ppm as u64))
         .ok_or_else(|| "must be between 0 and 1, or between 0% and 100%".to_owned())
 }
 
 /// A share of a whole in hundredths of a percent: `0.99` or `99%`.
-pub(super) fn share(value: &Value) -> Result<BasisPoints, String> {
+pub fn share(value: &Value) -> Result<BasisPoints, String> {
     let bp = decimal(value, 1e4).filter(|bp| (0.0..=1e4).contains(bp));
     bp.map(|bp| BasisPoints(bp as u32)).ok_or_else(|| "must be between 0 and 1, or between 0% and 100%".to_owned())
 }
@@ -69,7 +69,7 @@ pub(super) fn positive_share(value: &Value) -> Result<BasisPoints, String> {
 }
 
 /// A promised share. All of everything cannot be promised: it would leave no error budget to burn.
-pub(super) fn promise(value: &Value) -> Result<BasisPoints, String> {
+pub fn promise(value: &Value) -> Result<BasisPoints, String> {
     let must = || "must be between 50% and 99.99%, in steps of 0.01%, so that an error budget is left".to_owned();
     let bp = share(value).map_err(|_| must())?;
     let exact = decimal(value, 1e6).is_some_and(|ppm| ppm == f64::from(bp.0) * 100.0);
@@ -77,7 +77,7 @@ pub(super) fn promise(value: &Value) -> Result<BasisPoints, String> {
 }
 
 /// A factor above one, for example `2` or `1.5`.
-pub(super) fn factor(value: &Value) -> Result<BasisPoints, String> {
+pub fn factor(value: &Value) -> Result<BasisPoints, String> {
     let bp = match value {
         Value::Number(_) => decimal(value, 1e4).filter(|bp| 1e4 < *bp && *bp <= 1e7),
         _ => None,
@@ -101,7 +101,7 @@ fn decimal(value: &Value, scale: f64) -> Option<f64> {
 }
 
 /// A duration of at least a millisecond: `500ms`, `5s`, `15m`, `6h`, `3d`.
-pub(super) fn millis(value: &Value) -> Result<Millis, String> {
+pub fn millis(value: &Value) -> Result<Millis, String> {
     match duration_us(value) {
         Some(us) if 1000 <= us && us % 1000 == 0 => Ok(Millis(us / 1000)),
         _ => Err("must be a duration between 1ms and 30d, like 500ms, 5s, 15m or 6h".to_owned()),
@@ -109,7 +109,7 @@ pub(super) fn millis(value: &Value) -> Result<Millis, String> {
 }
 
 /// A latency of at least a microsecond: `250us`, `500ms`, `2s`.
-pub(super) fn micros(value: &Value) -> Result<Micros, String> {
+pub fn micros(value: &Value) -> Result<Micros, String> {
     duration_us(value)
         .map(Micros)
         .ok_or_else(|| "must be a duration between 1us and 30d, like 250us, 500ms or 2s".to_owned())
@@ -135,7 +135,7 @@ fn duration_us(value: &Value) -> Option<u64> {
 }
 
 /// A size between a mebibyte and a tebibyte: `64MiB`, `1.5GiB`, `512MB`.
-pub(super) fn bytes(value: &Value) -> Result<usize, String> {
+pub fn bytes(value: &Value) -> Result<usize, String> {
     let size = match value {
         Value::Text(text) => size(text),
         _ => None,
@@ -158,7 +158,7 @@ fn size(text: &str) -> Option<usize> {
 }
 
 /// A rung of the ladder.
-pub(super) fn autonomy(value: &Value) -> Result<Autonomy, String> {
+pub fn autonomy(value: &Value) -> Result<Autonomy, String> {
     match text(value).unwrap_or_default().to_ascii_lowercase().as_str() {
         "observe" => Ok(Autonomy::Observe),
         "approve" => Ok(Autonomy::Approve),
@@ -168,7 +168,7 @@ pub(super) fn autonomy(value: &Value) -> Result<Autonomy, String> {
 }
 
 /// An address to listen on; `None` for `off`.
-pub(super) fn listener(value: &Value) -> Result<Option<SocketAddr>, String> {
+pub fn listener(value: &Value) -> Result<Option<SocketAddr>, String> {
     let must = || "must be an IP address and a port like 127.0.0.1:4317, localhost:4317, or off".to_owned();
     let text = text(value).map_err(|_| must())?;
     if text == "off" {
@@ -182,7 +182,7 @@ pub(super) fn listener(value: &Value) -> Result<Option<SocketAddr>, String> {
 }
 
 /// An address to send telemetry to: as [`endpoint`], or the same with `https://`.
-pub(super) fn exporter_endpoint(value: &Value) -> Result<String, String> {
+pub fn exporter_endpoint(value: &Value) -> Result<String, String> {
     let must = || "must be host:port, http://host:port or https://host:port".to_owned();
     let text = text(value).map_err(|_| must())?;
     match text.strip_prefix("https://") {
@@ -192,7 +192,7 @@ pub(super) fn exporter_endpoint(value: &Value) -> Result<String, String> {
 }
 
 /// An address to send to, as `http://host:port` with an optional path and no slash at its end.
-pub(super) fn endpoint(value: &Value) -> Result<String, String> {
+pub fn endpoint(value: &Value) -> Result<String, String> {
     let must = || "must be host:port or http://host:port".to_owned();
     let text = text(value).map_err(|_| must())?;
     if text.starts_with("https://") {

@@ -1,36 +1,46 @@
-//! One mapping of a manifest, read key by key.
+//! One mapping of a document, read key by key.
 //!
 //! Answers which keys a mapping has, and refuses those that nobody asked for, with the key that was probably meant. Does
 //! not know what any key means. Asking for a key is what makes it known, so there is no second list of keys to forget.
 
 use std::collections::BTreeMap;
 
-use super::problems::{Place, Report};
-use super::text::{Key, Node, Value};
+use homeostat_policies::rules::language::nearest;
+
+use crate::problems::{Place, Report};
+use crate::text::{Key, Node, Value};
 
 /// A mapping that is being read. Must be closed, or unknown keys would pass.
 #[must_use = "close the section, so that unknown keys are refused"]
-pub(super) struct Section<'a> {
+pub struct Section<'a> {
     path: String,
     at: Place,
     entries: Vec<(&'a Key, &'a Node)>,
     known: Vec<&'static str>,
+    taken: Vec<&'static str>,
 }
 
 /// A value with the path it was found at.
 #[derive(Clone)]
-pub(super) struct Field<'a> {
-    pub(super) path: String,
+pub struct Field<'a> {
+    /// The path from the root.
+    pub path: String,
     /// Where its key stands; for items of a list, where the item stands.
-    pub(super) key_at: Place,
-    pub(super) node: &'a Node,
+    pub key_at: Place,
+    /// The value.
+    pub node: &'a Node,
 }
 
 impl<'a> Section<'a> {
     /// Reads `field` as a mapping. A key with nothing behind it is an empty mapping.
-    pub(super) fn open(field: &Field<'a>, report: &mut Report) -> Section<'a> {
-        let mut section =
-            Section { path: field.path.clone(), at: field.node.at, entries: Vec::new(), known: Vec::new() };
+    pub fn open(field: &Field<'a>, report: &mut Report) -> Section<'a> {
+        let mut section = Section {
+            path: field.path.clone(),
+            at: field.node.at,
+            entries: Vec::new(),
+            known: Vec::new(),
+            taken: Vec::new(),
+        };
         match &field.node.value {
             Value::Nothing => {}
             Value::Mapping(entries) => section.fill(entries, report),
@@ -53,15 +63,16 @@ impl<'a> Section<'a> {
     }
 
     /// The value of `name`, if it is there.
-    pub(super) fn take(&mut self, name: &'static str) -> Option<Field<'a>> {
+    pub fn take(&mut self, name: &'static str) -> Option<Field<'a>> {
         self.known.push(name);
         let found = self.entries.iter().position(|(key, _)| key.name == name)?;
+        self.taken.push(name);
         let (key, node) = self.entries.remove(found);
         Some(Field { path: self.path_of(name), key_at: key.at, node })
     }
 
     /// The value of `name`; its absence is a problem.
-    pub(super) fn require(&mut self, name: &'static str, report: &mut Report) -> Option<Field<'a>> {
+    pub fn require(&mut self, name: &'static str, report: &mut Report) -> Option<Field<'a>> {
         let found = self.take(name);
         if found.is_none() {
             report.problem(self.at, &self.path_of(name), "missing");
@@ -70,17 +81,17 @@ impl<'a> Section<'a> {
     }
 
     /// The mapping behind `name`, if it is there.
-    pub(super) fn section(&mut self, name: &'static str, report: &mut Report) -> Option<Section<'a>> {
+    pub fn section(&mut self, name: &'static str, report: &mut Report) -> Option<Section<'a>> {
         self.take(name).map(|field| Section::open(&field, report))
     }
 
     /// The value of `name`, read by `read`; `None` where it is absent or wrong.
-    pub(super) fn get<T>(&mut self, name: &'static str, report: &mut Report, read: Reader<T>) -> Option<T> {
+    pub fn get<T>(&mut self, name: &'static str, report: &mut Report, read: Reader<T>) -> Option<T> {
         self.take(name).and_then(|field| field.read(report, read))
     }
 
     /// All entries, for mappings whose keys are names that the operator chose.
-    pub(super) fn named(self, report: &mut Report) -> Vec<(&'a str, Field<'a>)> {
+    pub fn named(self, report: &mut Report) -> Vec<(&'a str, Field<'a>)> {
         if let Some((key, _)) = self.entries.iter().find(|(key, _)| key.name.is_empty()) {
             report.problem(key.at, &self.path, "a name must not be empty");
         }
@@ -89,7 +100,7 @@ impl<'a> Section<'a> {
     }
 
     /// Notes every key of `names` that is there as accepted without effect.
-    pub(super) fn not_yet(&mut self, names: &[&'static str], report: &mut Report) {
+    pub fn not_yet(&mut self, names: &[&'static str], report: &mut Report) {
         for name in names {
             if let Some(field) = self.take(name) {
                 field.not_yet(report);
@@ -97,18 +108,23 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// Whether a key that was asked for is there, right or wrong.
+    pub fn is_given(&self, name: &str) -> bool {
+        self.taken.contains(&name)
+    }
+
     /// Where the mapping stands.
-    pub(super) fn at(&self) -> Place {
+    pub fn at(&self) -> Place {
         self.at
     }
 
     /// The path of one of its keys.
-    pub(super) fn path_of(&self, name: &str) -> String {
+    pub fn path_of(&self, name: &str) -> String {
         if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
     }
 
     /// Refuses every key that was not asked for.
-    pub(super) fn close(self, report: &mut Report) {
+    pub fn close(self, report: &mut Report) {
         for (key, _) in &self.entries {
             let what = match nearest(&key.name, &self.known) {
                 Some(meant) => format!("unknown key; did you mean {meant}?"),
@@ -120,11 +136,11 @@ impl<'a> Section<'a> {
 }
 
 /// Reads a scalar; the error says what it must be.
-pub(super) type Reader<T> = fn(&Value) -> Result<T, String>;
+pub type Reader<T> = fn(&Value) -> Result<T, String>;
 
 impl<'a> Field<'a> {
     /// The value as `read` understands it.
-    pub(super) fn read<T>(&self, report: &mut Report, read: Reader<T>) -> Option<T> {
+    pub fn read<T>(&self, report: &mut Report, read: Reader<T>) -> Option<T> {
         match read(&self.node.value) {
             Ok(value) => Some(value),
             Err(must) => {
@@ -135,7 +151,7 @@ impl<'a> Field<'a> {
     }
 
     /// The items of a list. A key with nothing behind it is an empty list.
-    pub(super) fn items(&self, report: &mut Report) -> Vec<Field<'a>> {
+    pub fn items(&self, report: &mut Report) -> Vec<Field<'a>> {
         match &self.node.value {
             Value::Nothing => Vec::new(),
             Value::List(items) => items
@@ -151,73 +167,12 @@ impl<'a> Field<'a> {
     }
 
     /// Notes that the value is accepted without effect.
-    pub(super) fn not_yet(&self, report: &mut Report) {
+    pub fn not_yet(&self, report: &mut Report) {
         report.not_yet(self.key_at, &self.path);
     }
 
     /// Adds a problem with this value.
-    pub(super) fn problem(&self, what: impl Into<String>, report: &mut Report) {
+    pub fn problem(&self, what: impl Into<String>, report: &mut Report) {
         report.problem(self.node.at, &self.path, what);
-    }
-}
-
-/// The known word that `word` was probably meant to be.
-pub(super) fn nearest<'w>(word: &str, known: &[&'w str]) -> Option<&'w str> {
-    let word = plain(word);
-    known
-        .iter()
-        .map(|candidate| (distance(&word, &plain(candidate)), *candidate))
-        .filter(|(distance, candidate)| *distance <= candidate.len().div_ceil(3))
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
-}
-
-/// Letter case and word separators aside, so that `otlp_grpc` is `otlpGrpc`. Longer words than any key are cut.
-fn plain(word: &str) -> Vec<char> {
-    word.chars().filter(|c| !matches!(c, '_' | '-')).map(|c| c.to_ascii_lowercase()).take(40).collect()
-}
-
-/// Levenshtein distance: insertions, deletions and replacements that turn one word into the other.
-fn distance(from: &[char], to: &[char]) -> usize {
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (i, a) in from.iter().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in to.iter().enumerate() {
-            let replaced = diagonal + usize::from(a != b);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[to.len()]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Scenario: keys with a typing error, another spelling, and no likeness at all.
-    /// Guarantees: the probable key is suggested, and nothing is suggested where nothing is near.
-    #[test]
-    fn the_probable_key_is_suggested() {
-        let known = ["sampling", "exporters", "otlpGrpc", "rate"];
-        let check = |word: &str, expected: Option<&str>| assert_eq!(nearest(word, &known), expected, "{word}");
-        check("smapling", Some("sampling"));
-        check("exporter", Some("exporters"));
-        check("otlp_grpc", Some("otlpGrpc"));
-        check("Rate", Some("rate"));
-        check("colour", None);
-        check("", None);
-    }
-
-    /// Scenario: pairs of words with a known Levenshtein distance.
-    /// Guarantees: the distance is the textbook's.
-    #[test]
-    fn distance_counts_single_changes() {
-        let check = |a: &str, b: &str, expected| assert_eq!(distance(&plain(a), &plain(b)), expected, "{a} {b}");
-        check("kitten", "sitting", 3);
-        check("", "abc", 3);
-        check("abc", "", 3);
-        check("same", "same", 0);
     }
 }

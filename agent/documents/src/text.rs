@@ -1,4 +1,4 @@
-//! The text of a manifest as a tree.
+//! The text of a document as a tree.
 //!
 //! Answers what stands where: every value and every key with its line and column. Does not know which keys exist or what
 //! they mean. A tree is used rather than derived structs because a derived parser stops at the first problem, and an
@@ -10,7 +10,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy};
 use serde_saphyr::{Location, MessageFormatter, Spanned, UserMessageFormatter};
 
-use super::problems::{Place, Problem};
+use crate::problems::{Place, Problem};
 
 /// Mappings and lists within one another. The deepest key of the manifest lies at seven; the rest is room for anchors.
 const DEPTH_MAX: usize = 32;
@@ -23,21 +23,25 @@ const ALIASES_MAX: usize = 1000;
 
 /// A value and where it stands.
 #[derive(Clone, Debug)]
-pub(super) struct Node {
-    pub(super) at: Place,
-    pub(super) value: Value,
+pub struct Node {
+    /// Where it stands.
+    pub at: Place,
+    /// What it is.
+    pub value: Value,
 }
 
 /// A key and where it stands.
 #[derive(Clone, Debug)]
-pub(super) struct Key {
-    pub(super) at: Place,
-    pub(super) name: String,
+pub struct Key {
+    /// Where it stands.
+    pub at: Place,
+    /// What it is called.
+    pub name: String,
 }
 
 /// What a value is, before anybody asks what it means.
 #[derive(Clone, Debug)]
-pub(super) enum Value {
+pub enum Value {
     /// A key with nothing behind it.
     Nothing,
     /// `true` or `false`.
@@ -54,7 +58,7 @@ pub(super) enum Value {
 
 impl Value {
     /// What to call it in a problem.
-    pub(super) fn describe(&self) -> String {
+    pub fn describe(&self) -> String {
         match self {
             Value::Nothing => "nothing".to_owned(),
             Value::Flag(flag) => flag.to_string(),
@@ -78,7 +82,7 @@ fn shorten(text: &str) -> String {
 }
 
 /// Reads one YAML document.
-pub(super) fn parse(text: &str) -> Result<Node, Problem> {
+pub fn parse(text: &str) -> Result<Node, Problem> {
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! {
             max_depth: DEPTH_MAX,
@@ -95,7 +99,7 @@ pub(super) fn parse(text: &str) -> Result<Node, Problem> {
     };
     serde_saphyr::from_str_with_options(text, options).map_err(|error| {
         let what = UserMessageFormatter.format_message(error.without_snippet()).into_owned();
-        Problem { at: error.location().map(place), path: String::new(), what: format!("not readable as YAML: {what}") }
+        Problem::whole(format!("not readable as YAML: {what}"), error.location().map(place))
     })
 }
 

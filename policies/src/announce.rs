@@ -111,7 +111,7 @@ mod tests {
 
     fn told(world: &World) -> Vec<(u64, Severity)> {
         let said = |proposal: &Proposal| match &proposal.action.actuation {
-            Actuation::Notify { incident, urgency, .. } => (incident.0, *urgency),
+            Actuation::Notify { incident, urgency, .. } => (incident.expect("it tells of an incident").0, *urgency),
             other => panic!("{other}"),
         };
         world.proposals(&ANNOUNCE).iter().map(said).collect()

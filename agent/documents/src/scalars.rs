@@ -64,7 +64,7 @@ pub fn share(value: &Value) -> Result<BasisPoints, String> {
 }
 
 /// A share above zero; the loop divides by it.
-pub(super) fn positive_share(value: &Value) -> Result<BasisPoints, String> {
+pub fn positive_share(value: &Value) -> Result<BasisPoints, String> {
     share(value).ok().filter(|share| 0 < share.0).ok_or_else(|| "must be at least 0.01% and at most 100%".to_owned())
 }
 

@@ -90,7 +90,7 @@ mod tests {
 
     use homeostat_core::{
         Assessment, Edge, FEATURES, FindingState, InForce, Knowledge, Label, Ledger, Replicas, Settings, Snapshot,
-        Timestamp,
+        Standing, Timestamp,
     };
 
     use super::*;
@@ -98,7 +98,7 @@ mod tests {
     /// What an option looks like where this is known and wrong, and nothing else.
     fn seen(snapshot: &Snapshot, assessment: &Assessment, proposal: &Proposal) -> [u16; FEATURES] {
         let (knowledge, settings) = (Knowledge::default(), Settings::default());
-        let (in_force, ledger) = (InForce::default(), Ledger::default());
+        let (in_force, ledger, standing) = (InForce::default(), Ledger::default(), Standing::default());
         let view = PolicyView {
             snapshot,
             assessment,
@@ -107,6 +107,7 @@ mod tests {
             in_force: &in_force,
             trials: &[],
             ledger: &ledger,
+            standing: &standing,
         };
         of_proposal(proposal, &view).0
     }

@@ -11,7 +11,7 @@ use homeostat_core::{
     OperationName, ServiceName, Settings,
 };
 
-use super::problems::Report;
+use super::Report;
 use super::scalars;
 use super::section::{Field, Section};
 use super::text::Value;

@@ -37,7 +37,7 @@ impl Guard for HeldByRule {
 /// The value that `rule` holds to, if `actuation` would leave it.
 fn contradicted(rule: &Rule, actuation: &Actuation, view: &PolicyView<'_>) -> Option<u64> {
     match (&rule.then, actuation) {
-        (RuleAction::Sample(tail), Actuation::SetSampling { service, sampling }) => {
+        (RuleAction::Sample(tail), Actuation::SetSampling { service, operation: None, sampling }) => {
             let reachable = view.settings.sampling.floor <= *tail && *tail <= SamplingProbability::ALWAYS;
             let leaves = sampling.tail != *tail && reachable && holds(rule, service, view);
             leaves.then(|| tail.ppm().into())

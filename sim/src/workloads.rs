@@ -11,7 +11,7 @@ mod constant;
 mod diurnal;
 mod levels;
 mod ramp;
-mod recorded;
+pub(crate) mod recorded;
 mod replay;
 mod stamps;
 mod step;

@@ -324,6 +324,15 @@ Examples:
   homeostat sim run my-scenario.yaml --report run.html
   homeostat sim run --plant swim --trace arrivals.delta --config large --boot 180 --seeds 10")]
     Run(Box<SimRunArgs>),
+    /// Make a trace of arrivals for `sim run --plant swim` from a recording in CSV.
+    #[command(after_help = "\
+Examples:
+  homeostat sim trace requests.csv --time TIMESTAMP --peak 70 --out arrivals.delta
+  homeostat sim trace views.csv --time ds --count y --log --from 0.5 --to 0.52 --peak 70 --out arrivals.delta
+
+Without --count each row is a request; it is repeated until the busiest minute has --peak requests per second. With --count
+each row says how many there were. The part from --from to --to fills the 105 minutes of a run.")]
+    Trace(swim::TraceArgs),
     /// Run every shipped scenario with many seeds. Exit code 1 if a checker complains; the seed is printed.
     #[command(after_help = "Example:\n  homeostat sim swarm --seeds 1000")]
     Swarm {

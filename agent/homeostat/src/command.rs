@@ -77,6 +77,9 @@ pub(crate) enum CommandError {
     /// Recorded arrivals cannot be used.
     #[error(transparent)]
     Trace(homeostat_sim::swim::TraceError),
+    /// A recording cannot be made into a trace.
+    #[error(transparent)]
+    Recording(homeostat_sim::RecordedError),
     /// Recorded spans cannot be used.
     #[error("{}", path.display())]
     Spans {
@@ -111,7 +114,10 @@ impl CommandError {
                 ExitCode::from(64)
             }
             CommandError::Scenario(ScenarioError::Unknown { .. }) => ExitCode::from(2),
-            CommandError::Scenario(_) | CommandError::Spans { .. } | CommandError::Trace(_) => ExitCode::from(64),
+            CommandError::Scenario(_)
+            | CommandError::Spans { .. }
+            | CommandError::Trace(_)
+            | CommandError::Recording(_) => ExitCode::from(64),
             _ => ExitCode::from(1),
         }
     }

@@ -25,7 +25,7 @@ const PRIOR_MINUTES: f64 = 4.0;
 /// nothing.
 const FLOOR_PER_S: f64 = 2.0;
 
-/// Shares of the outcomes by which a distribution is told, lowest first; fine at the top, because that is where minutes are late.
+/// Shares of the outcomes by which a distribution is told, lowest first; fine at the top, where minutes are late.
 const SHARES: [f64; 9] = [0.1, 0.15, 0.2, 0.2, 0.15, 0.1, 0.05, 0.03, 0.02];
 
 /// What is assumed of errors at first, in standard deviations: the middles of nine outcomes of a normal distribution, but

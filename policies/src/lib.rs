@@ -6,7 +6,10 @@
 mod announce;
 pub mod brownout;
 mod precision;
+mod profile_suspect;
+mod restart_wedged;
 mod sampling_budget;
+mod shed_load;
 mod target_tracking;
 
 #[cfg(test)]
@@ -15,5 +18,11 @@ mod testing;
 use homeostat_core::Policy;
 
 /// Every coded policy, in the order in which they propose.
-pub const CATALOGUE: &[&dyn Policy] =
-    &[&target_tracking::TARGET_TRACKING, &sampling_budget::SAMPLING_BUDGET, &announce::ANNOUNCE];
+pub const CATALOGUE: &[&dyn Policy] = &[
+    &target_tracking::TARGET_TRACKING,
+    &restart_wedged::RESTART_WEDGED,
+    &shed_load::SHED_LOAD,
+    &sampling_budget::SAMPLING_BUDGET,
+    &profile_suspect::PROFILE_SUSPECT,
+    &announce::ANNOUNCE,
+];

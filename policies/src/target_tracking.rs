@@ -97,7 +97,9 @@ impl Load<'_> {
         }
         let measure = Measure::Reading(Signal::new(target, Indicator::Utilization));
         let limit = scaling.highest_tolerated() + u64::from(REDUCTION_MARGIN.0);
-        let action = actions::scale_in(self.service, self.from(), replicas(wanted), measure, limit);
+        // What is believed may lie above the envelope; the way back may not.
+        let back = self.from().min(self.envelope.max);
+        let action = actions::scale_in(self.service, back, replicas(wanted), measure, limit);
         Some(self.proposal(action, None, self.why(wanted, scaling.utilization_target)))
     }
 
@@ -108,7 +110,7 @@ impl Load<'_> {
     /// ceil(replicas × utilisation / target)
     fn wanted(&self, used: u64, view: &PolicyView<'_>) -> u64 {
         let target = u64::from(view.settings.scaling.utilization_target.0).max(1);
-        (self.replicas * used).div_ceil(target)
+        self.replicas.saturating_mul(used).div_ceil(target)
     }
 
     /// What is promised to fall: what users feel, if they feel it; else utilisation.
@@ -202,6 +204,16 @@ mod tests {
         let idle = |second| since(loaded(500, 8), IncidentKind::Slack, second);
         assert_eq!(proposed(&idle(701)), None);
         assert_eq!(proposed(&idle(700)), Some(4));
+    }
+
+    /// Scenario: an idle service is believed to have twelve instances, where eight are allowed.
+    /// Guarantees: it is reduced, and the way back leads to eight: what is believed is not a licence.
+    #[test]
+    fn the_way_back_stays_within_the_envelope() {
+        let world = since(loaded(500, 12), IncidentKind::Slack, 0);
+        let way_back = world.proposals(&TARGET_TRACKING).first().and_then(|proposal| proposal.action.way_back.clone());
+        let replicas = homeostat_core::Replicas(8);
+        assert_eq!(way_back, Some(Actuation::SetReplicas { service: "cart".into(), replicas }));
     }
 
     /// Scenario: utilisation has been too high for four seconds, and for five.

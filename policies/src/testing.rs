@@ -2,9 +2,12 @@
 //!
 //! Answers what a policy sees in its tests, built reading by reading. Only for tests.
 
+use homeostat_core::actions::Action;
 use homeostat_core::{
-    Assessment, Finding, InForce, Indicator, Knowledge, Ledger, Millis, Policy, PolicyView, Proposal, Reading,
-    Replicas, ServiceScaling, Settings, Signal, Snapshot, Target, Timestamp, WindowCounts,
+    ActionId, Assessment, Baseline, BasisPoints, Finding, FindingState, Hypothesis, InForce, Incident, IncidentId,
+    IncidentKind, Indicator, Knowledge, Label, Ledger, LedgerEntry, Millis, Policy, PolicyView, Proposal, Reading,
+    Replicas, ServicePermissions, ServiceScaling, Settings, Severity, Signal, Snapshot, Target, Timestamp,
+    WindowCounts,
 };
 
 #[derive(Default)]
@@ -12,6 +15,8 @@ pub(crate) struct World {
     snapshot: Snapshot,
     assessment: Assessment,
     settings: Settings,
+    knowledge: Knowledge,
+    ledger: Ledger,
 }
 
 impl World {
@@ -23,6 +28,78 @@ impl World {
     pub(crate) fn scalable(mut self, service: &str, min: u32, max: u32) -> World {
         let envelope = ServiceScaling { min: Replicas(min), max: Replicas(max) };
         self.settings.scaling.services.insert(service.into(), envelope);
+        self
+    }
+
+    pub(crate) fn permits(mut self, service: &str, permitted: ServicePermissions) -> World {
+        self.settings.permissions.services.insert(service.into(), permitted);
+        self
+    }
+
+    /// An instance with so many requests in flight, that finishes so many thousandths of one a second.
+    pub(crate) fn instance(self, service: &str, name: &str, (in_flight, finished): (u64, u64)) -> World {
+        let target = Target::Instance(service.into(), name.into());
+        let world = self.reads(target.clone(), Indicator::RequestsInFlight, Reading::Fresh { value: in_flight });
+        world.reads(target, Indicator::CompletedTotal, Reading::Fresh { value: finished })
+    }
+
+    /// A finding that fires since the beginning of time.
+    pub(crate) fn firing(self, service: &str, kind: IncidentKind) -> World {
+        self.firing_since(service, kind, 0)
+    }
+
+    pub(crate) fn firing_since(self, service: &str, kind: IncidentKind, second: u64) -> World {
+        self.finding(Finding {
+            detector: Label::new("test"),
+            service: service.into(),
+            kind,
+            severity: Severity::Ticket,
+            since: Timestamp(second * 1000),
+            state: FindingState::Firing,
+            evidence: Vec::new(),
+        })
+    }
+
+    /// An active incident of one service.
+    pub(crate) fn incident(mut self, service: &str, opened_second: u64) -> World {
+        let world = World::default().firing(service, IncidentKind::LatencyBurn);
+        self.assessment.incidents.push(Incident {
+            id: IncidentId(7),
+            kind: IncidentKind::LatencyBurn,
+            severity: Severity::Page,
+            opened: Timestamp(opened_second * 1000),
+            last_seen: self.snapshot.at,
+            services: vec![service.into()],
+            findings: world.assessment.findings,
+            hypotheses: Vec::new(),
+        });
+        self
+    }
+
+    /// A further suspect of the last incident.
+    pub(crate) fn suspected(mut self, cause: &str, mechanism: &'static str, confidence_bp: u32) -> World {
+        let (mechanism, confidence) = (Label::new(mechanism), BasisPoints(confidence_bp));
+        let hypothesis = Hypothesis { cause: cause.into(), mechanism, confidence, because: Vec::new() };
+        self.assessment.incidents.last_mut().expect("an incident comes first").hypotheses.push(hypothesis);
+        self
+    }
+
+    pub(crate) fn usual(mut self, service: &str, indicator: Indicator, baseline: Baseline) -> World {
+        self.knowledge.baselines.insert(Signal::new(Target::Service(service.into()), indicator), baseline);
+        self
+    }
+
+    /// An action that was decided.
+    pub(crate) fn done(mut self, action: Action, second: u64) -> World {
+        let Action { kind, class, target, .. } = action;
+        self.ledger.enter(LedgerEntry {
+            id: ActionId(second),
+            kind,
+            class,
+            target,
+            at: Timestamp(second * 1000),
+            turns: Vec::new(),
+        });
         self
     }
 
@@ -53,11 +130,11 @@ impl World {
         let view = PolicyView {
             snapshot: &self.snapshot,
             assessment: &self.assessment,
-            knowledge: &Knowledge::default(),
+            knowledge: &self.knowledge,
             settings: &self.settings,
             in_force: &InForce::default(),
             trials: &[],
-            ledger: &Ledger::default(),
+            ledger: &self.ledger,
         };
         policy.propose(&view, &mut proposals);
         proposals

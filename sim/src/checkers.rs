@@ -4,6 +4,8 @@
 //! demanded once they are over and a grace time has passed. A checker sees what the loop said and did, and the truth of the
 //! plant; it never sees the inside of the loop, so it cannot share its mistakes.
 
+mod blast_radius;
+mod carries_on;
 mod cooldown;
 mod deadlines;
 mod envelope;
@@ -11,12 +13,18 @@ mod fresh_evidence;
 mod gates;
 mod objective_met;
 mod one_trial;
+mod other_hand;
 mod rate_budget;
 mod record_first;
 mod rest;
+mod reversal;
 mod step;
+mod storm;
+mod taken_back;
 mod unique_ids;
 mod way_back;
+mod worst_case;
+mod zero;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -26,7 +34,7 @@ use homeostat_core::{
     TickNumber, TickRecord, Timestamp, Trial,
 };
 
-use crate::plants::Readings;
+use crate::plants::{PlantSpec, Readings};
 use crate::queue::SimTime;
 use crate::scenario::{Liveness, Scenario};
 
@@ -35,9 +43,17 @@ const CATALOGUE: &[(&str, Make)] = &[
     ("record_first", || Box::new(record_first::RecordFirst::default())),
     ("gates", || Box::new(gates::Gates)),
     ("unique_ids", || Box::new(unique_ids::UniqueIds::default())),
-    ("way_back", || Box::new(way_back::WayBack)),
+    ("way_back", || Box::new(way_back::WayBack::default())),
     ("envelope", || Box::new(envelope::Envelope)),
     ("step", || Box::new(step::Step)),
+    ("zero", || Box::new(zero::Zero)),
+    ("reversal", || Box::new(reversal::Reversal::default())),
+    ("worst_case", || Box::new(worst_case::WorstCase::default())),
+    ("blast_radius", || Box::new(blast_radius::BlastRadius::default())),
+    ("carries_on", || Box::new(carries_on::CarriesOn::default())),
+    ("storm", || Box::new(storm::Storm::default())),
+    ("taken_back", || Box::new(taken_back::TakenBack::default())),
+    ("other_hand", || Box::new(other_hand::OtherHand)),
     ("rate_budget", || Box::new(rate_budget::RateBudgets::default())),
     ("cooldown", || Box::new(cooldown::Cooldown::default())),
     ("one_trial", || Box::new(one_trial::OneTrial::default())),
@@ -46,6 +62,9 @@ const CATALOGUE: &[(&str, Make)] = &[
     ("deadlines", || Box::new(deadlines::Deadlines)),
     ("rest", || Box::new(rest::Rest::default())),
 ];
+
+/// The name under which a failed assertion of the loop itself is complained about.
+const ASSERTION: &str = "assertion";
 
 type Make = fn() -> Box<dyn Checker + Send>;
 
@@ -95,6 +114,10 @@ pub(crate) struct Scene<'a> {
     pub(crate) held: bool,
     /// Whether the faults are over and the grace time has passed.
     pub(crate) calm: bool,
+    /// The system, as it was built.
+    pub(crate) plant: &'a PlantSpec,
+    /// When somebody else last set the replicas of a service.
+    pub(crate) other_hands: &'a BTreeMap<ServiceName, SimTime>,
     /// When the newest reading of each service that reached the loop was true.
     pub(crate) last_seen: &'a BTreeMap<(ServiceName, Indicator), Timestamp>,
 }
@@ -137,6 +160,8 @@ pub(crate) struct Checkers {
     settings: Settings,
     names: Vec<ServiceName>,
     liveness: Liveness,
+    plant: PlantSpec,
+    other_hands: BTreeMap<ServiceName, SimTime>,
     calm_from_s: u64,
     now: SimTime,
     tick: TickNumber,
@@ -165,6 +190,8 @@ impl Checkers {
             settings: scenario.settings.clone(),
             names: scenario.names().to_vec(),
             liveness: scenario.liveness,
+            plant: scenario.plant.clone(),
+            other_hands: BTreeMap::new(),
             calm_from_s: scenario.calm_from_s() + scenario.liveness.grace_s,
             now: SimTime(0),
             tick: TickNumber(0),
@@ -178,12 +205,32 @@ impl Checkers {
         }
     }
 
+    /// Somebody else set the replicas of a service. The first time counts: what follows within the time that the loop must leave
+    /// them alone is one fight.
+    pub(crate) fn other_hand(&mut self, service: &ServiceName, now: SimTime) {
+        let yields_for = self.settings.guards.yield_for;
+        let first = self.other_hands.entry(service.clone()).or_insert(now);
+        if yields_for <= now.wall().since(first.wall()) {
+            *first = now;
+        }
+    }
+
+    /// An assertion of the loop failed, and it acts no more. That is how it should end, and it should not come to that.
+    pub(crate) fn assertion(&mut self, now: SimTime, what: String) {
+        self.now = now;
+        let (at, tick, expected) = (self.now, self.tick, "every assertion of the loop to hold".to_owned());
+        self.complaints_total += 1;
+        if self.complaints.len() < COMPLAINTS_MAX {
+            self.complaints.push(Complaint { checker: ASSERTION, at, tick, expected, found: what });
+        }
+    }
+
     /// A person spoke.
-    pub(crate) fn operator(&mut self, command: OperatorCommand) {
+    pub(crate) fn operator(&mut self, command: &OperatorCommand) {
         match command {
             OperatorCommand::Hold => self.held = true,
             OperatorCommand::Resume => self.held = false,
-            OperatorCommand::Approve(_) | OperatorCommand::Reject(_) => {}
+            OperatorCommand::Approve(_) | OperatorCommand::Reject(_) | OperatorCommand::Arm { .. } => {}
         }
     }
 
@@ -243,6 +290,8 @@ impl Checkers {
             settings: &self.settings,
             names: &self.names,
             liveness: self.liveness,
+            plant: &self.plant,
+            other_hands: &self.other_hands,
             now: self.now,
             tick: self.tick,
             regime: self.regime,

@@ -38,6 +38,8 @@ pub(crate) struct ServiceConditions {
     pub(crate) neighbour_cores: u32,
     pub(crate) sensor: Sensor,
     pub(crate) actuator: Actuator,
+    /// The number of instances that somebody else wants.
+    pub(crate) other_hand: Option<u32>,
 }
 
 /// How changes are carried out.
@@ -124,6 +126,7 @@ impl Conditions {
             neighbour_cores: 0,
             sensor: Sensor::default(),
             actuator: Actuator::default(),
+            other_hand: None,
         };
         Conditions {
             services: vec![service; services],

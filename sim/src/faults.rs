@@ -22,6 +22,7 @@ mod lost_observations;
 mod lost_reports;
 mod lying_actuator;
 mod noisy_neighbour;
+mod other_hand;
 mod partial_actuator;
 mod replica_loss;
 mod slow_service;
@@ -90,6 +91,7 @@ catalogue! {
     SlowService => slow_service::SlowService;
     FailingService => failing_service::FailingService;
     ReplicaLoss => replica_loss::ReplicaLoss;
+    OtherHand => other_hand::OtherHand;
     SlowStart => slow_start::SlowStart;
     WedgedInstance => wedged_instance::WedgedInstance;
     ColdCache => cold_cache::ColdCache;

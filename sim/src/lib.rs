@@ -14,8 +14,10 @@ mod world;
 
 mod checkers;
 mod digest;
+mod repeat;
 mod series;
 
+pub mod attack;
 pub mod record;
 pub mod report;
 pub mod scenario;
@@ -29,6 +31,7 @@ pub use plants::{
     WhileCalling,
 };
 pub use queue::{EPOCH, SimTime};
+pub use repeat::{Divergence, repeat};
 pub use scenario::{Options, Perturbation, RunReport, SHIPPED, Scenario, ScenarioError, run, shipped};
 pub use series::{Sample, Second, Series};
 pub use swarm::{Failure, Progress, SwarmPlan, SwarmReport, swarm};

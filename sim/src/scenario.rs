@@ -52,7 +52,7 @@ pub struct Scenario {
 }
 
 /// A person says something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct OperatorAt {
     pub(crate) at_s: u64,
     pub(crate) command: OperatorCommand,

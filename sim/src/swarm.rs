@@ -14,6 +14,7 @@ use std::thread;
 use homeostat_core::Seed;
 
 use crate::checkers::Complaint;
+use crate::repeat::{Divergence, repeat};
 use crate::scenario::{Options, Perturbation, Scenario, run};
 
 pub(crate) use perturb::perturb;
@@ -77,6 +78,8 @@ pub struct Failure {
     pub problem: String,
     /// The command that repeats the run.
     pub command: String,
+    /// Where the run differs from the same run again; none if it repeats, as it must.
+    pub divergence: Option<Divergence>,
 }
 
 /// Failures described; the rest are only counted. One is enough to start with.
@@ -148,6 +151,7 @@ fn run_one(plan: &SwarmPlan<'_>, index: usize) -> Part {
             complaint: report.complaints.first().cloned(),
             problem,
             command: report.command(),
+            divergence: repeat(scenario, &report, &plan.options),
         }),
     }
 }

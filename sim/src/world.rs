@@ -10,6 +10,8 @@ mod sensors;
 mod stopwatch;
 mod story;
 
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use homeostat_control::{CheckpointScope, ControlLoop};
@@ -61,6 +63,8 @@ pub(crate) struct World<'a> {
 enum Agent {
     Up(Box<ControlLoop>),
     Down(Box<Checkpoint>),
+    /// An assertion failed.
+    Stopped,
 }
 
 /// What the world does next.
@@ -130,10 +134,11 @@ impl<'a> World<'a> {
     fn second(&mut self, now: SimTime) {
         let at_s = now.as_secs();
         self.change_conditions(now);
+        self.other_hands(now);
         let scenario = self.scenario;
         for command in scenario.operator.iter().filter(|command| command.at_s == at_s) {
-            self.after.checkers.operator(command.command);
-            self.tell(now, Event::Operator(command.command));
+            self.after.checkers.operator(&command.command);
+            self.tell(now, Event::Operator(command.command.clone()));
         }
         self.plant.read(now, &mut self.readings);
         let (fresh, late) = self.sensors.read(now, &self.readings, &self.conditions);
@@ -150,7 +155,7 @@ impl<'a> World<'a> {
     fn take_down(&mut self, now: SimTime) {
         let regime = match &self.agent {
             Agent::Up(agent) => Some(agent.regime()),
-            Agent::Down(_) => None,
+            Agent::Down(_) | Agent::Stopped => None,
         };
         let incidents = self.after.story.incidents_open();
         self.after.series.push(&self.readings, regime, incidents, self.actuators.take_applied());
@@ -173,6 +178,17 @@ impl<'a> World<'a> {
         self.change_plant(now, &before);
         self.change_hosts(now);
         self.change_agent(now);
+    }
+
+    /// Somebody else sets what they want to another value than it has.
+    fn other_hands(&mut self, now: SimTime) {
+        for index in 0..self.conditions.services.len() {
+            let Some(wanted) = self.conditions.services[index].other_hand else { continue };
+            if self.plant.replicas_wanted(index) != wanted {
+                self.plant.set_replicas(now, index, wanted);
+                self.after.checkers.other_hand(&self.scenario.names()[index], now);
+            }
+        }
     }
 
     fn change_plant(&mut self, now: SimTime, before: &Conditions) {
@@ -227,7 +243,7 @@ impl<'a> World<'a> {
     }
 
     fn observe(&mut self, now: SimTime, batch: Vec<Observation>) {
-        if batch.is_empty() || matches!(self.agent, Agent::Down(_)) {
+        if batch.is_empty() || !matches!(self.agent, Agent::Up(_)) {
             return;
         }
         self.after.checkers.observed(&batch);
@@ -241,8 +257,17 @@ impl<'a> World<'a> {
             self.after.events.push((now.wall(), event.clone()));
         }
         self.stopwatch.loop_begins();
-        let commands = agent.handle(now.wall(), event);
+        // As in production, a failed assertion stops the loop for good and nothing else. Unwind safety is asserted because
+        // nothing that it may have left half changed is used afterwards.
+        let answer = catch_unwind(AssertUnwindSafe(|| agent.handle(now.wall(), event)));
         self.stopwatch.loop_ends();
+        let commands = match answer {
+            Ok(commands) => commands,
+            Err(panic) => {
+                self.agent = Agent::Stopped;
+                return self.after.checkers.assertion(now, said(panic.as_ref()));
+            }
+        };
         if commands.is_empty() {
             return;
         }
@@ -288,6 +313,12 @@ impl<'a> World<'a> {
             }
         }
     }
+}
+
+/// What a failed assertion said.
+fn said(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
 }
 
 /// What is kept of a run besides its report. Records and events grow with the length of the run.

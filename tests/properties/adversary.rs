@@ -5,9 +5,9 @@
 
 use homeostat_core::actions::{self, Measure};
 use homeostat_core::{
-    Actuation, Autonomy, Effect, Event, Indicator, Label, Observation, Policy, PolicyView, Proposal, Replicas, Report,
-    ReportKind, SamplingProbability, Seed, ServiceName, ServiceSampling, ServiceScaling, Settings, Signal, Stream,
-    Target, Timestamp,
+    Actuation, Autonomy, Effect, Event, Indicator, Label, Millis, Observation, Policy, PolicyView, Proposal, Replicas,
+    Report, ReportKind, SamplingProbability, Seed, ServiceName, ServiceSampling, ServiceScaling, Settings, Signal,
+    Stream, Target, Timestamp,
 };
 
 pub(crate) const POLICIES: &[&dyn Policy] = &[&Adversary];
@@ -27,6 +27,9 @@ pub(crate) fn settings() -> Settings {
     let mut settings = Settings::default();
     settings.autonomy.scaling = Autonomy::Act;
     settings.perception.blind_above = homeostat_core::BasisPoints(9900);
+    // The adversary's replicas wander by themselves; were they left alone for long after that, nothing would be tried.
+    settings.guards.yield_for = Millis(1);
+    settings.scaling.reduce_after = Millis::from_secs(20);
     for service in services().take(SERVICES - 1) {
         settings.scaling.services.insert(service, ServiceScaling { min: Replicas(1), max: Replicas(20) });
     }
@@ -81,11 +84,16 @@ impl World {
 
     pub(crate) fn events(&mut self, now: Timestamp) -> Vec<Event> {
         let mut observations = Vec::new();
-        for service in services() {
+        for (number, service) in services().enumerate() {
             for indicator in [Indicator::Utilization, Indicator::ReplicasReady, Indicator::RequestsTotal] {
                 // One in five observations is lost.
                 if self.draws.below(5) != 0 {
-                    let value = self.draws.below(12_000);
+                    let value = match (indicator, number % 2) {
+                        (Indicator::ReplicasReady, _) => self.draws.below(20),
+                        // Every second service is idle, so that reductions are not all refused for one reason.
+                        (Indicator::Utilization, 0) => self.draws.below(300),
+                        _ => self.draws.below(12_000),
+                    };
                     observations.push(Observation::new(Target::Service(service.clone()), indicator, value, now));
                 }
             }

@@ -3,7 +3,8 @@
 //! Answers what becomes of an action that needs a yes: it is sent once, only after the yes, only if the guards still agree,
 //! and not at all when the yes comes too late.
 
-use homeostat_core::{ActionId, Autonomy, Effect, Millis, OperatorCommand, Settings};
+use homeostat_core::actions::ActionClass;
+use homeostat_core::{ActionId, ActionRequest, Autonomy, Effect, Millis, OperatorCommand, Settings, Timestamp};
 
 use crate::Run;
 use crate::adversary;
@@ -58,4 +59,30 @@ fn a_yes_is_checked_against_the_world_as_it_is() {
     let tick = run.records.iter().find(|record| record.at.as_millis() == 20_000).expect("a record per tick");
     let refused = tick.plan.withheld.iter().find(|withheld| withheld.proposal.action == asked);
     assert_eq!(refused.expect("refused").guard.as_str(), "kill_switch");
+}
+
+/// Scenario: for two minutes a person answers nothing; then a yes a second, to every question about replicas.
+/// Guarantees: what is sent keeps the scaling budget from the moment of the yes on, not of the question, and some is refused.
+#[test]
+fn a_yes_spends_the_budget_when_it_is_given() {
+    let (settings, mut refused) = (asking(), 0);
+    for seed in 1..=4 {
+        let scales = |request: &&ActionRequest| request.action.class == ActionClass::Scaling;
+        let asked: Vec<ActionId> = Run::of(seed, &settings, |_| None)
+            .requests()
+            .filter(scales)
+            .filter(|request| request.decided < Timestamp(120_000))
+            .map(|request| request.id)
+            .collect();
+        let yes = |second: u64| asked.get(second.checked_sub(120)? as usize).map(|id| OperatorCommand::Approve(*id));
+        let run = Run::of(seed, &settings, yes);
+        let sent: Vec<_> = run.applied().map(|(at, ..)| at).collect();
+        let budget = settings.guards.scaling;
+        for last in &sent {
+            let within = sent.iter().filter(|at| *at <= last && last.since(**at) < budget.window).count();
+            assert!(within <= budget.actions_max as usize, "{within} within {}", budget.window);
+        }
+        refused += asked.len().saturating_sub(sent.len());
+    }
+    assert!(0 < refused, "every yes was followed");
 }

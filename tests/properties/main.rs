@@ -6,6 +6,12 @@
 
 mod adversary;
 mod approval;
+mod clock;
+mod explained;
+mod guards;
+mod sight;
+mod state;
+mod undo_first;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -3,6 +3,8 @@
 //! Answers whether the loop, in every shipped scenario, keeps its promises and stays within the expected envelopes, for a
 //! few fixed seeds. The thousand moved-about days are run from the command line, in release.
 
+mod attacks;
+mod helping;
 mod learners;
 
 use homeostat_core::Seed;
@@ -85,6 +87,79 @@ fn a_crash_in_mid_trial_is_survived() {
 #[test]
 fn the_kill_switch_stops_everything() {
     check("kill_switch");
+}
+
+/// Scenario: clients and a caller try again what fails; a burst leaves an overload that feeds itself.
+/// Guarantees: the loop adds capacity until it ends, and gives it back without turning round.
+#[test]
+fn a_retry_storm_is_ended() {
+    check("retry_storm");
+}
+
+/// Scenario: a cache is emptied, and what it remembered falls on the store behind it.
+/// Guarantees: the store is scaled, the objective holds again, and capacity is given back.
+#[test]
+fn a_cold_cache_is_survived() {
+    check("cache_cold_start");
+}
+
+/// Scenario: a dependency becomes slow and the connections to it are used up.
+/// Guarantees: people are told, nothing oscillates, and all is well once the dependency is.
+#[test]
+fn an_exhausted_pool_is_reported() {
+    check("pool_exhaustion");
+}
+
+/// Scenario: a batch job takes most cores of a host that two services share.
+/// Guarantees: the loop does what it can within its envelope, and comes to rest afterwards.
+#[test]
+fn a_noisy_neighbour_is_endured() {
+    check("noisy_neighbour");
+}
+
+/// Scenario: traffic grows fourfold while instances start late, are slow at first, and a controller acts every 15 s only.
+/// Guarantees: the loop waits for what it asked for, reaches the new level and stays there.
+#[test]
+fn slow_starts_do_not_make_it_overshoot() {
+    check("cold_start_scale_out");
+}
+
+/// Scenario: instances of two services are lost.
+/// Guarantees: what is needed is replaced within two minutes, at the objective.
+#[test]
+fn lost_instances_are_replaced() {
+    check("replica_loss");
+}
+
+/// Scenario: a starved service is seen twelve seconds late, and the clocks of two others are off.
+/// Guarantees: it is repaired all the same, and nobody else is touched.
+#[test]
+fn late_readings_delay_and_do_not_mislead() {
+    check("late_sensor");
+}
+
+/// Scenario: the readings of a starved service are frozen, those of another come from a cache.
+/// Guarantees: the frozen service is left alone, people are told by its caller's pain, and it is repaired once seen.
+#[test]
+fn frozen_readings_are_not_acted_on() {
+    check("frozen_sensor");
+}
+
+/// Scenario: readings are wrong by factors, and contradict each other.
+/// Guarantees: what is believed costs instances within the envelope and no request, and the loop comes to rest.
+#[test]
+fn wrong_readings_do_bounded_harm() {
+    check("wrong_sensor");
+    check("contradictory_sensor");
+}
+
+/// Scenario: the actuator of a starved service refuses, is stuck, is late, lies, goes half of the way, sets too much.
+/// Guarantees: the loop goes on asking within its budgets, and the objective is met once the hands are well.
+#[test]
+fn spoilt_hands_delay_and_do_not_break_the_repair() {
+    check("failing_actuator");
+    check("lying_actuator");
+    check("partial_actuator");
 }
 
 /// Scenario: the same seed twice, and another seed, with every record in the digest.

@@ -3,8 +3,10 @@
 //! Answers which URLs the agent may be given for scaling a service and for telling people. It does not call them. They are
 //! types of their own, so that a URL is checked once, where the manifest is read, and not at the first action.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
+use homeostat_core::ServiceName;
 use http::Uri;
 use http::uri::Scheme;
 use thiserror::Error;
@@ -45,9 +47,11 @@ macro_rules! endpoints {
             pub fn parse(url: &str) -> Result<$name, EndpointError> {
                 parse(url).map($name)
             }
+        }
 
-            pub(crate) fn url(&self) -> &Uri {
-                &self.0
+        impl From<$name> for Uri {
+            fn from(endpoint: $name) -> Uri {
+                endpoint.0
             }
         }
 
@@ -65,8 +69,31 @@ endpoints! {
     /// `GET` answers `{"replicas": 2, "utilization": 0.93}`, where `utilization` may be left out; `PUT` takes
     /// `{"replicas": 4, "request_id": "a-17"}` and answers the same shape.
     ScaleEndpoint;
+    /// Where a service says how many requests in flight it admits, and takes another limit.
+    ///
+    /// `GET` answers `{"limit": 64, "in_flight": 12, "shed_total": 0}`; `PUT` takes `{"limit": 32, "request_id": "a-17"}`.
+    LimitEndpoint;
+    /// Where a service says which share of its optional work it does, and takes another.
+    ///
+    /// `GET` answers `{"dimmer": 1.0}`; `PUT` takes `{"dimmer": 0.5, "request_id": "a-17"}`.
+    DimmerEndpoint;
+    /// Where the instances of a service are told one by one, and can be restarted.
+    ///
+    /// `GET` answers `{"instances": [{"id": "cart-0", "ready": true, "in_flight": 3, "completed_total": 1041}],
+    /// "request_id": "a-9"}`, with the id of the last restart; `POST` takes `{"instance": "cart-0", "request_id": "a-17"}`.
+    RestartEndpoint;
+    /// Where profiles of a service are begun.
+    ///
+    /// `POST` takes `{"profile": "cpu", "seconds": 30, "request_id": "a-17"}` and answers when it has begun; `GET` answers
+    /// `{"request_id": "a-17"}`, the last one begun.
+    ProfileEndpoint;
     /// Where notifications are posted as JSON: `{"id", "at", "incident", "urgency", "text"}`.
     Webhook;
+}
+
+/// The URLs of endpoints of one kind.
+pub(crate) fn urls<E: Into<Uri>>(endpoints: BTreeMap<ServiceName, E>) -> BTreeMap<ServiceName, Uri> {
+    endpoints.into_iter().map(|(service, endpoint)| (service, endpoint.into())).collect()
 }
 
 fn parse(text: &str) -> Result<Uri, EndpointError> {

@@ -7,6 +7,7 @@
 
 mod error;
 mod event_log;
+mod fence;
 mod reading;
 mod retention;
 mod streaming;
@@ -29,6 +30,7 @@ use homeostat_core::{Checkpoint, Event, TickNumber, TickRecord, Timestamp};
 use redb::{Builder, Database};
 
 use error::Trouble;
+use fence::Fence;
 
 /// The file inside the journal's directory.
 const FILE: &str = "journal.redb";
@@ -45,6 +47,8 @@ const CACHE_BYTES: usize = 8 << 20;
 pub struct Journal {
     reader: JournalReader,
     db: Arc<Database>,
+    /// None only where the journal is no file.
+    fence: Option<Fence>,
     retention: Retention,
     life: u64,
     last: Option<TickNumber>,
@@ -85,7 +89,9 @@ impl Journal {
         builder.set_cache_size(CACHE_BYTES).set_check_integrity_on_open(true);
         let db =
             reading::guarded(&path, || builder.create(&path).map_err(|error| Trouble::from(error).at("open", &path)))?;
-        Journal::begin(Arc::new(db), path, retention)
+        let fence = Fence::of(&path).map_err(|source| JournalError::Directory { path: dir.to_owned(), source })?;
+        let (journal, recovered) = Journal::begin(Arc::new(db), path, retention)?;
+        Ok((Journal { fence: Some(fence), ..journal }, recovered))
     }
 
     fn begin(db: Arc<Database>, path: PathBuf, retention: Retention) -> Result<(Journal, Recovered), JournalError> {
@@ -93,12 +99,15 @@ impl Journal {
             reading::guarded(&path, || writing::begin_life(&db).map_err(|trouble| trouble.at("open", &path)))?;
         let last = recovered.checkpoint.as_ref().map(|checkpoint| checkpoint.tick);
         let reader = JournalReader::of(db.clone(), path);
-        Ok((Journal { reader, db, retention, life: recovered.life, last, events: 0 }, recovered))
+        Ok((Journal { reader, db, fence: None, retention, life: recovered.life, last, events: 0 }, recovered))
     }
 
     /// Writes one tick durably: when this returns, it is on disk, whole. On an error nothing of it is.
     pub fn commit(&mut self, entry: Entry<'_>) -> Result<(), JournalError> {
         let path = self.reader.path();
+        if self.fence.is_some_and(|fence| !fence.holds(path)) {
+            return Err(JournalError::Replaced { path: path.to_owned() });
+        }
         let written = reading::guarded(path, || self.write(&entry).map_err(|trouble| trouble.at("write", path)))?;
         self.last = Some(entry.record.tick);
         self.events += written;

@@ -16,7 +16,9 @@ mod http_client;
 
 pub use actuators::{ActuatorConfig, ActuatorError, Actuators};
 pub use clock::SystemClock;
-pub use endpoint::{EndpointError, ScaleEndpoint, Webhook};
+pub use endpoint::{
+    DimmerEndpoint, EndpointError, LimitEndpoint, ProfileEndpoint, RestartEndpoint, ScaleEndpoint, Webhook,
+};
 pub use journal::{Entry, EventLog, EventLogError, Journal, JournalError, JournalReader, Life, Recovered, Retention};
 pub use remote_sampling::{HeadSampling, RemoteSampling, StartError};
 pub use sources::{SourceConfig, Sources};

@@ -4,7 +4,11 @@
 //! guesses: what cannot be read is not observed, and goes stale in the loop. The data plane's own aggregates are not here;
 //! they come from the pipeline.
 
+mod dimmer_endpoint;
+mod instances;
+mod limit_endpoint;
 mod parallel;
+mod polled;
 mod scale_endpoint;
 
 use std::collections::BTreeMap;
@@ -12,7 +16,7 @@ use std::fmt;
 
 use homeostat_core::{Observation, ServiceName, Timestamp};
 
-use crate::endpoint::ScaleEndpoint;
+use crate::endpoint::{DimmerEndpoint, LimitEndpoint, RestartEndpoint, ScaleEndpoint, urls};
 use parallel::{Boxed, in_parallel};
 
 /// What is read.
@@ -20,6 +24,12 @@ use parallel::{Boxed, in_parallel};
 pub struct SourceConfig {
     /// Services that say themselves how many replicas they have.
     pub scale_endpoints: BTreeMap<ServiceName, ScaleEndpoint>,
+    /// Services that say how many requests in flight they admit.
+    pub limit_endpoints: BTreeMap<ServiceName, LimitEndpoint>,
+    /// Services that say how much of their optional work they do.
+    pub dimmer_endpoints: BTreeMap<ServiceName, DimmerEndpoint>,
+    /// Services that tell their instances one by one.
+    pub restart_endpoints: BTreeMap<ServiceName, RestartEndpoint>,
 }
 
 /// Observations that are on their way.
@@ -39,7 +49,14 @@ pub struct Sources {
 impl Sources {
     /// The sources of `config`, in the order of their observations. Nothing is asked yet.
     pub fn new(config: SourceConfig) -> Sources {
-        Sources { all: vec![Box::new(scale_endpoint::source(config.scale_endpoints))] }
+        Sources {
+            all: vec![
+                Box::new(scale_endpoint::source(urls(config.scale_endpoints))),
+                Box::new(limit_endpoint::source(urls(config.limit_endpoints))),
+                Box::new(dimmer_endpoint::source(urls(config.dimmer_endpoints))),
+                Box::new(instances::source(urls(config.restart_endpoints))),
+            ],
+        }
     }
 
     /// Asks all sources at once. Meant to be called once a second; takes at most 800 ms.

@@ -111,6 +111,23 @@ fn a_second_agent_is_refused() {
     assert_eq!(journal.record(TickNumber(1)).unwrap(), Some(quiet(1)));
 }
 
+/// Scenario: the directory of a running agent is moved away, and another agent is started in its place.
+/// Guarantees: the first can write nothing any more and says why; the second can.
+#[test]
+fn an_agent_whose_place_was_taken_writes_no_more() {
+    let parent = tempdir().unwrap();
+    let place = parent.path().join("state");
+    let mut first = open(&place).unwrap();
+    commit(&mut first, &quiet(1)).unwrap();
+    fs::rename(&place, parent.path().join("elsewhere")).unwrap();
+    let refused = commit(&mut first, &quiet(2)).unwrap_err();
+    assert!(matches!(refused, JournalError::Replaced { .. }), "{refused:?}");
+    let mut second = open(&place).unwrap();
+    commit(&mut second, &quiet(1)).unwrap();
+    let refused = commit(&mut first, &quiet(2)).unwrap_err();
+    assert!(refused.to_string().contains("is not the journal that this agent opened"), "{refused}");
+}
+
 /// Scenario: a journal whose checkpoint was written in another form, by a program that is not this one.
 /// Guarantees: opening it names the checkpoint and what to do, and changes nothing: the program that wrote it still can.
 #[test]

@@ -88,7 +88,7 @@ fn replicas(count: u32) -> Actuation {
 
 fn scaling(endpoint: ScaleEndpoint) -> Actuators {
     let scale_endpoints = BTreeMap::from([(shop(), endpoint)]);
-    Actuators::new(ActuatorConfig { scale_endpoints, webhook: None })
+    Actuators::new(ActuatorConfig { scale_endpoints, ..ActuatorConfig::default() })
 }
 
 /// Scenario: a service is scaled, the command is repeated, the change is taken back, and made once more.
@@ -97,10 +97,10 @@ fn scaling(endpoint: ScaleEndpoint) -> Actuators {
 async fn scaling_is_idempotent_and_can_be_taken_back() {
     let (endpoint, seen) = pool().await;
     let actuators = scaling(endpoint);
-    assert_eq!(actuators.read_back(&replicas(4)).await, Some(replicas(2)));
+    assert_eq!(actuators.read_back(ActionId(17), &replicas(4)).await, Some(replicas(2)));
     actuators.apply(ActionId(17), &replicas(4)).await.unwrap();
     actuators.apply(ActionId(17), &replicas(4)).await.unwrap();
-    assert_eq!(actuators.read_back(&replicas(4)).await, Some(replicas(4)));
+    assert_eq!(actuators.read_back(ActionId(17), &replicas(4)).await, Some(replicas(4)));
     actuators.undo(ActionId(17), &replicas(2)).await.unwrap();
     actuators.undo(ActionId(17), &replicas(2)).await.unwrap();
     actuators.apply(ActionId(18), &replicas(2)).await.unwrap();
@@ -123,7 +123,7 @@ async fn failed_scaling_is_explained() {
         assert!(cause.starts_with(&format!("PUT {url} was answered 503")) && cause.contains("no room!!"), "{cause}");
         assert!(cause.len() < 300, "{cause}");
     }
-    assert_eq!(actuators.read_back(&replicas(4)).await, None);
+    assert_eq!(actuators.read_back(ActionId(17), &replicas(4)).await, None);
 
     let error = scaling(closed().await).apply(ActionId(1), &replicas(4)).await.unwrap_err();
     assert!(error.source().unwrap().to_string().contains("refused"), "{error:?}");
@@ -131,7 +131,7 @@ async fn failed_scaling_is_explained() {
     let nowhere = Actuators::new(ActuatorConfig::default());
     let error = nowhere.apply(ActionId(1), &replicas(4)).await.unwrap_err();
     assert_eq!(error.to_string(), "no scale endpoint is configured for shop");
-    assert_eq!(nowhere.read_back(&replicas(4)).await, None);
+    assert_eq!(nowhere.read_back(ActionId(17), &replicas(4)).await, None);
 
     let half = SamplingProbability::from_ppm_saturating(500_000);
     let sampling = Actuation::SetSampling { service: shop(), sampling: ServiceSampling { head: half, tail: half } };
@@ -197,7 +197,7 @@ async fn without_a_webhook_the_log_is_told() {
     let notice = Actuation::Notify { incident: IncidentId(3), urgency: Severity::Ticket, text: "look".into() };
     let actuators = Actuators::new(ActuatorConfig::default());
     actuators.apply(ActionId(1), &notice).await.unwrap();
-    assert_eq!(actuators.read_back(&notice).await, None);
+    assert_eq!(actuators.read_back(ActionId(17), &notice).await, None);
 }
 
 /// Scenario: two pools answer, one without utilization; beside them are endpoints that are silent, closed, refusing, endless
@@ -216,7 +216,7 @@ async fn what_answers_is_observed_and_nothing_else() {
         ("h-endless", stubborn(200, &format!(r#"{{"replicas": 1, "note": "{}"}}"#, "x".repeat(2 << 20))).await),
     ];
     let scale_endpoints = endpoints.map(|(service, endpoint)| (ServiceName::from(service), endpoint)).into();
-    let sources = Sources::new(SourceConfig { scale_endpoints });
+    let sources = Sources::new(SourceConfig { scale_endpoints, ..SourceConfig::default() });
     let expected = |service, indicator, value, now| {
         Observation::new(Target::Service(ServiceName::from(service)), indicator, value, now)
     };
@@ -250,7 +250,7 @@ async fn endpoints_are_asked_at_once() {
     let endpoint = ScaleEndpoint::parse(&format!("http://{address}/")).unwrap();
     let scale_endpoints =
         [("a", endpoint.clone()), ("b", endpoint)].map(|(name, url)| (ServiceName::from(name), url)).into();
-    let sources = Sources::new(SourceConfig { scale_endpoints });
+    let sources = Sources::new(SourceConfig { scale_endpoints, ..SourceConfig::default() });
     for round in 0..ROUNDS_MAX {
         if sources.read(Timestamp(round * 1000)).await.len() == 2 {
             return;

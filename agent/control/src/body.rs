@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use homeostat_cognition as cognition;
 use homeostat_core::{
-    ActionId, Assessment, BasisPoints, Bulk, Checkpoint, Command, Event, Generation, Knowledge, Learner, Millis,
-    OperatorCommand, Plan, Policy, PolicyView, Regime, Report, Settings, Snapshot, TickNumber, TickRecord, Timestamp,
+    ActionId, Assessment, BasisPoints, Bulk, Caution, Checkpoint, Command, Event, Generation, Knowledge, Learner,
+    Millis, OperatorCommand, Plan, Policy, PolicyView, Regime, Report, Settings, Snapshot, TickNumber, TickRecord,
+    Timestamp,
 };
 use homeostat_decision as decision;
 use homeostat_execution::{Execution, Gate, Step};
@@ -17,6 +18,7 @@ use homeostat_perception::Perception;
 
 use crate::CheckpointScope;
 use crate::machine::Stimulus;
+use crate::recovered::believable;
 
 /// Reports taken per tick. Every open trial can report once, be asked once and be undone once; more are noise.
 const REPORTS_MAX: usize = 16_384;
@@ -34,6 +36,8 @@ const SEES_AGAIN_BELOW: BasisPoints = BasisPoints(8000);
 pub(crate) struct Body {
     policies: &'static [&'static dyn Policy],
     learner: &'static dyn Learner,
+    guards: Vec<&'static dyn decision::Guard>,
+    caution: Caution,
     pub(crate) settings: Settings,
     settings_generation: Generation,
     perception: Perception,
@@ -64,6 +68,8 @@ impl Body {
         Body {
             policies,
             learner,
+            guards: decision::CATALOGUE.to_vec(),
+            caution: Caution::default(),
             settings: Settings::default(),
             settings_generation: Generation::default(),
             perception: Perception::default(),
@@ -115,7 +121,7 @@ impl Body {
 
     fn absorb_operator(&mut self, command: OperatorCommand) -> Stimulus {
         if self.operator.len() < OPERATOR_COMMANDS_MAX {
-            self.operator.push(command);
+            self.operator.push(command.clone());
         }
         match command {
             OperatorCommand::Hold => {
@@ -124,19 +130,43 @@ impl Body {
             }
             OperatorCommand::Resume => {
                 self.held = false;
+                self.caution.undone.arm_all();
                 Stimulus::Resume
+            }
+            OperatorCommand::Arm { kind, target } => {
+                self.caution.undone.arm(&kind, target.as_ref());
+                Stimulus::Absorbed
             }
             OperatorCommand::Approve(_) | OperatorCommand::Reject(_) => Stimulus::Absorbed,
         }
     }
 
+    /// Takes a guard out, so that it can be shown what it is for.
+    pub(crate) fn drop_guard(&mut self, name: &str) {
+        self.guards.retain(|guard| guard.name() != name);
+    }
+
+    pub(crate) const fn is_held(&self) -> bool {
+        self.held
+    }
+
+    pub(crate) const fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    pub(crate) fn caution(&self) -> &Caution {
+        &self.caution
+    }
+
     fn recover(&mut self, checkpoint: Checkpoint) -> Stimulus {
+        let checkpoint = believable(checkpoint);
         self.settings = checkpoint.settings;
         self.settings_generation = checkpoint.settings_generation;
         let bulk = checkpoint.bulk.map(|bulk| *bulk).unwrap_or_default();
         self.perception = Perception::recovered(bulk.counts);
         self.assessment = Arc::new(checkpoint.assessment);
         self.execution = Execution::recovered(checkpoint.trials, checkpoint.in_force, checkpoint.ledger);
+        self.caution = checkpoint.caution;
         self.knowledge = Knowledge { baselines: bulk.baselines, ..checkpoint.knowledge };
         self.held = checkpoint.held;
         self.must_ask_world = true;
@@ -184,9 +214,19 @@ impl Body {
             trials: self.execution.trials(),
             ledger: self.execution.ledger(),
         };
+        decision::watch(&mut self.caution, &view);
         let (policies, learner, next_action) = (self.policies, self.learner, self.next_action);
-        let plan =
-            decision::plan(decision::Inputs { view, policies, learner, regime, next_action, approved: &approved });
+        let (guards, caution, approved) = (self.guards.as_slice(), &self.caution, approved.as_slice());
+        let plan = decision::plan(decision::Inputs {
+            view,
+            policies,
+            learner,
+            guards,
+            caution,
+            regime,
+            next_action,
+            approved,
+        });
         self.next_action = ActionId(self.next_action.0 + plan.requests.len() as u64);
         Arc::new(plan)
     }
@@ -214,6 +254,7 @@ impl Body {
         let Thought { snapshot, assessment, plan } = thought;
         let lessons = learning::Lessons { plan, outcomes: &step.outcomes, snapshot, assessment };
         learning::settle(&mut self.knowledge, lessons);
+        decision::note(&mut self.caution, &step.outcomes, self.execution.ledger(), self.now);
     }
 
     /// Writes the record, and after it the effects it explains.
@@ -266,6 +307,7 @@ impl Body {
             assessment: (*self.assessment).clone(),
             trials: self.execution.trials().to_vec(),
             ledger: self.execution.ledger().clone(),
+            caution: self.caution.clone(),
             knowledge: Knowledge { generation, efficacy, baselines: Default::default(), choices },
             in_force: self.execution.in_force().clone(),
             bulk: (scope == CheckpointScope::StateAndBulk).then(|| Box::new(bulk())),

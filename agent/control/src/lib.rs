@@ -13,9 +13,10 @@
 
 mod body;
 mod machine;
+mod recovered;
 
 use homeostat_core::{
-    Checkpoint, Command, Event, InForce, Knowledge, Learner, Policy, Regime, Settings, Timestamp, Trial,
+    Caution, Checkpoint, Command, Event, InForce, Knowledge, Learner, Policy, Regime, Settings, Timestamp, Trial,
 };
 use statig::prelude::*;
 
@@ -36,6 +37,11 @@ pub enum CheckpointScope {
     StateAndBulk,
 }
 
+/// The names of the guards, in the order in which they are asked.
+pub fn guard_names() -> impl Iterator<Item = &'static str> {
+    homeostat_decision::CATALOGUE.iter().map(|guard| guard.name())
+}
+
 /// The loop.
 pub struct ControlLoop {
     machine: statig::blocking::StateMachine<Machine>,
@@ -51,6 +57,13 @@ impl ControlLoop {
     /// A loop that asks another learner than the one that ships.
     pub fn with_learner(policies: &'static [&'static dyn Policy], learner: &'static dyn Learner) -> ControlLoop {
         ControlLoop { machine: Machine.state_machine(), body: Body::new(policies, learner) }
+    }
+
+    /// The same loop without the guard called `name`. Only for those who show what a guard is for: an agent has them all.
+    #[must_use]
+    pub fn without_guard(mut self, name: &str) -> ControlLoop {
+        self.body.drop_guard(name);
+        self
     }
 
     /// Takes one event; returns what is to be carried out, in order.
@@ -79,6 +92,16 @@ impl ControlLoop {
         machine::regime(self.machine.state())
     }
 
+    /// Whether an operator holds it.
+    pub fn is_held(&self) -> bool {
+        self.body.is_held()
+    }
+
+    /// The latest time it was told.
+    pub fn now(&self) -> Timestamp {
+        self.body.now()
+    }
+
     /// The settings in force.
     pub fn settings(&self) -> &Settings {
         &self.body.settings
@@ -87,6 +110,11 @@ impl ControlLoop {
     /// What is set in the world.
     pub fn in_force(&self) -> &InForce {
         self.body.execution.in_force()
+    }
+
+    /// What guards remember.
+    pub fn caution(&self) -> &Caution {
+        self.body.caution()
     }
 
     /// What was learned.

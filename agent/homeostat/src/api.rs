@@ -7,7 +7,7 @@ mod fence;
 mod status;
 
 pub(crate) use fence::OPERATOR_HEADER;
-pub(crate) use status::Status;
+pub(crate) use status::{ServiceStatus, Status};
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -89,6 +89,7 @@ pub(crate) fn router(state: ApiState) -> Router {
         .route("/v1/explain/{id}", get(explanation))
         .route("/v1/hold", post(hold))
         .route("/v1/resume", post(resume))
+        .route("/v1/arm", post(arm))
         .route("/v1/approve/{id}", post(approve))
         .route("/v1/reject/{id}", post(reject))
         .layer(middleware::from_fn(fence::guard))
@@ -141,6 +142,9 @@ async fn status_now(State(state): State<ApiState>) -> Json<Status> {
         incidents: record.map_or_else(Vec::new, |record| record.assessment.incidents.clone()),
         trials: view.trials.to_vec(),
         decisions: view.decisions.iter().cloned().collect(),
+        hold_file: view.hold_file.clone(),
+        storm: record.and_then(|record| record.assessment.storm),
+        disarmed: view.disarmed.clone(),
         withheld: record.map_or_else(Vec::new, |record| record.plan.withheld.clone()),
         learned: status::learned(&view.knowledge),
         pipeline: state.data_plane.stats(),
@@ -218,11 +222,35 @@ async fn hold(State(state): State<ApiState>) -> Result<Json<Steered>, Refusal> {
 }
 
 async fn resume(State(state): State<ApiState>) -> Result<Json<Steered>, Refusal> {
-    let trouble = state.views.borrow().trouble.clone();
-    match trouble {
-        Some(trouble) => Err(Refusal(StatusCode::CONFLICT, trouble.to_string())),
-        None => say(state, OperatorCommand::Resume).await,
+    let view = state.views.borrow().clone();
+    if let Some(trouble) = &view.trouble {
+        return Err(Refusal(StatusCode::CONFLICT, trouble.to_string()));
     }
+    if let Some(path) = &view.hold_file {
+        let why = format!("the file {} holds the agent; remove it, and it acts again", path.display());
+        return Err(Refusal(StatusCode::CONFLICT, why));
+    }
+    say(state, OperatorCommand::Resume).await
+}
+
+/// What is to be tried again.
+#[derive(Deserialize)]
+struct ArmQuery {
+    kind: String,
+    target: String,
+}
+
+async fn arm(State(state): State<ApiState>, Query(wanted): Query<ArmQuery>) -> Result<Json<Steered>, Refusal> {
+    let view = state.views.borrow().clone();
+    let found = view.disarmed.iter().find(|one| one.kind.as_str() == wanted.kind && one.target == wanted.target);
+    let Some(found) = found else {
+        let disarmed: Vec<String> = view.disarmed.iter().map(|one| format!("{} {}", one.target, one.kind)).collect();
+        let all =
+            if disarmed.is_empty() { "nothing is".to_owned() } else { format!("these are: {}", disarmed.join(", ")) };
+        let why = format!("{} of {} is not disarmed; {all}", wanted.kind, wanted.target);
+        return Err(Refusal(StatusCode::NOT_FOUND, why));
+    };
+    say(state, OperatorCommand::Arm { kind: found.kind.clone(), target: found.on.clone() }).await
 }
 
 async fn approve(State(state): State<ApiState>, Path(id): Path<String>) -> Result<Json<Steered>, Refusal> {

@@ -72,9 +72,22 @@ Examples:
     )]
     Journal(JournalArgs),
     /// The kill switch: from the next tick on the agent watches and never acts, also after a restart.
+    #[command(after_help = "\
+Examples:
+  homeostat hold
+  touch ~/.local/state/homeostat/hold      the same without the API: held while the file is there
+  kill -USR1 PID                           the same by signal; kill -USR2 PID resumes")]
     Hold(SteerArgs),
-    /// Let the agent act again.
+    /// Let the agent act again, and try again what was disarmed.
     Resume(SteerArgs),
+    /// Let the agent try again what it had to take back too often.
+    #[command(after_help = "\
+Examples:
+  homeostat arm checkout scale_replicas
+  homeostat arm '*' adjust_sampling        the whole kind, whatever the target
+
+`homeostat status` lists what is disarmed.")]
+    Arm(ArmArgs),
     /// Say yes to an action that waits for approval.
     #[command(after_help = "Example:\n  homeostat approve a-17\n\n`homeostat status` lists the actions that wait.")]
     Approve(AnswerArgs),
@@ -264,6 +277,17 @@ pub(crate) struct SteerArgs {
     pub(crate) api: ApiArgs,
 }
 
+/// Arguments of `arm`.
+#[derive(Debug, Args)]
+pub(crate) struct ArmArgs {
+    /// On what, as the status names it; `*` for a kind that is disarmed on anything.
+    pub(crate) target: String,
+    /// The kind of action, such as scale_replicas.
+    pub(crate) kind: String,
+    #[command(flatten)]
+    pub(crate) api: ApiArgs,
+}
+
 /// Arguments of `approve` and `reject`.
 #[derive(Debug, Args)]
 pub(crate) struct AnswerArgs {
@@ -346,12 +370,72 @@ each row says how many there were. The part from --from to --to fills the 105 mi
         #[arg(long)]
         json: bool,
     },
+    /// Make a scenario of what a journal saw, so that an incident can be run again.
+    #[command(after_help = RECORD_HELP)]
+    Record(SimRecordArgs),
+    /// Attack every guard: with all of them nothing may be complained of, without the one each attack must be noticed.
+    #[command(after_help = "\
+Examples:
+  homeostat sim attack                     every guard, a hundred seeds with all guards in
+  homeostat sim attack --guard storm       one guard
+
+Exit code 1 if harm gets through, or if a missing guard goes unnoticed.")]
+    Attack {
+        /// Only the attack that is aimed at this guard.
+        #[arg(long, value_name = "NAME")]
+        guard: Option<String>,
+        /// Seeds with all guards in; and at most so many until a missing guard must be noticed.
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+        seeds: u64,
+        /// The first seed.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// List the shipped scenarios.
     List {
         /// Print JSON.
         #[arg(long)]
         json: bool,
     },
+}
+
+const RECORD_HELP: &str = "\
+Examples:
+  homeostat sim record ~/.local/state/homeostat incident.yaml          the newest complete life of a journal at rest
+  homeostat sim record /var/lib/homeostat incident.yaml --life 3
+  homeostat sim record incident.events incident.yaml                   a log written by `homeostat journal export`
+  homeostat sim run incident.yaml --report incident.html
+
+What is inferred, each from quiet seconds or from what they do not explain:
+  services      instances, workers (from utilisation), own work (fitted to latency by trying), failures, calls per request
+  workload      what came from outside, averaged over five seconds
+  faults        slow work (from how busy workers were for what they got done), failing by itself, lost instances, readings
+                that were lost or late, actuators that refused or did not answer, an agent that was away
+  the rest      objectives, envelopes, sampling and autonomy in force; hold and resume; envelopes around what was seen
+
+What cannot be told, because it does not show: timeouts, queue limits, start delays, retries, connection pools, caches,
+hosts; whether workers wait with their requests; wrong or frozen readings and lying actuators; approvals, because another
+run has other actions. Without utilisation, slow work cannot be told from waiting; the file says so. A service that calls
+back its caller is taken for two sources of load.";
+
+/// Arguments of `sim record`.
+#[derive(Debug, Args)]
+pub(crate) struct SimRecordArgs {
+    /// A state directory with a journal, or an event log.
+    #[arg(value_name = "DIR|LOG")]
+    pub(crate) from: PathBuf,
+    /// The scenario to write.
+    #[arg(value_name = "FILE.yaml")]
+    pub(crate) file: PathBuf,
+    /// Which life of the journal: the count of starts, beginning with 1. The newest complete one unless given.
+    #[arg(long)]
+    pub(crate) life: Option<u64>,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Arguments of `sim run`.
@@ -366,6 +450,9 @@ pub(crate) struct SimRunArgs {
     /// Let the seed also move rates, delays and faults within bounds, as the swarm does.
     #[arg(long)]
     pub(crate) perturbed: bool,
+    /// Run it twice, and say at which record two runs of the same seed part. A run that fails is always run twice.
+    #[arg(long)]
+    pub(crate) twice: bool,
     /// Write a report with plots.
     #[arg(long, value_name = "FILE.html")]
     pub(crate) report: Option<PathBuf>,

@@ -80,6 +80,9 @@ pub(crate) enum CommandError {
     /// A recording cannot be made into a trace.
     #[error(transparent)]
     Recording(homeostat_sim::RecordedError),
+    /// A log shows too little to make a scenario of.
+    #[error(transparent)]
+    Record(homeostat_sim::record::RecordError),
     /// Recorded spans cannot be used.
     #[error("{}", path.display())]
     Spans {
@@ -117,7 +120,8 @@ impl CommandError {
             CommandError::Scenario(_)
             | CommandError::Spans { .. }
             | CommandError::Trace(_)
-            | CommandError::Recording(_) => ExitCode::from(64),
+            | CommandError::Recording(_)
+            | CommandError::Record(_) => ExitCode::from(64),
             _ => ExitCode::from(1),
         }
     }
@@ -154,6 +158,7 @@ fn dispatch(command: Command, out: &mut dyn Write) -> Result<Answer, CommandErro
         Command::Journal(args) => journal::journal(args, out),
         Command::Hold(args) => steer::hold(args, out),
         Command::Resume(args) => steer::resume(args, out),
+        Command::Arm(args) => steer::arm(args, out),
         Command::Approve(args) => steer::approve(args, out),
         Command::Reject(args) => steer::reject(args, out),
         Command::Replay(args) => replay::replay(args, out),

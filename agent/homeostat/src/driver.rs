@@ -11,6 +11,7 @@
 mod book;
 mod collector;
 mod hands;
+mod hold_file;
 mod mind;
 mod sampler;
 
@@ -18,10 +19,12 @@ pub(crate) use book::{Book, NotWritten};
 pub(crate) use collector::BATCHES_MAX;
 pub(crate) use collector::start as start_collector;
 pub(crate) use hands::{Done, Hands, IN_FLIGHT_MAX};
+pub(crate) use hold_file::HoldFile;
 pub(crate) use mind::Mind;
 pub(crate) use sampler::{Sampler, plan};
 
 use std::collections::VecDeque;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -29,14 +32,14 @@ use std::time::Duration;
 use homeostat_adapters::SystemClock;
 use homeostat_control::CheckpointScope;
 use homeostat_core::{
-    Command, Effect, Event, Knowledge, Observation, OperatorCommand, Regime, Report, ReportKind, Settings, TickRecord,
-    Timestamp, TrialStage,
+    Command, Effect, Event, Habit, Knowledge, Observation, OperatorCommand, Regime, Report, ReportKind, Settings,
+    Streak, TickRecord, Timestamp, TrialStage,
 };
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::own_spans::OwnSpans;
-use crate::view::{LoopCounts, LoopView, Trouble, remember};
+use crate::view::{ANY_TARGET, Disarmed, LoopCounts, LoopView, Trouble, remember};
 
 /// Between ticks.
 const TICK_EVERY: Duration = Duration::from_secs(1);
@@ -87,6 +90,7 @@ pub(crate) struct Driver {
     mind: Mind,
     book: Book,
     hands: Hands,
+    hold_file: HoldFile,
     perceive: Perceive,
     outlook: Outlook,
     dropped: Arc<AtomicU64>,
@@ -107,6 +111,8 @@ pub(crate) struct Parts {
     pub(crate) book: Book,
     /// Who carries effects out.
     pub(crate) hands: Hands,
+    /// The file that holds the agent.
+    pub(crate) hold_file: HoldFile,
     /// What is observed at every tick.
     pub(crate) perceive: Perceive,
     /// Where the loop can be watched.
@@ -118,13 +124,14 @@ pub(crate) struct Parts {
 impl Driver {
     /// A driver that has not begun.
     pub(crate) fn new(parts: Parts) -> Driver {
-        let Parts { clock, mind, book, hands, perceive, outlook, dropped } = parts;
+        let Parts { clock, mind, book, hands, hold_file, perceive, outlook, dropped } = parts;
         let knowledge = Arc::new(shown(mind.control().knowledge()));
         Driver {
             clock,
             mind,
             book,
             hands,
+            hold_file,
             perceive,
             outlook,
             dropped,
@@ -191,6 +198,10 @@ impl Driver {
     }
 
     fn obey(&mut self, said: OperatorCommand) {
+        if let (OperatorCommand::Resume, Some(path)) = (&said, self.hold_file.holds()) {
+            tracing::warn!("an operator said resume, but {} is there and holds the agent; remove it", path.display());
+            return;
+        }
         tracing::info!("an operator said: {}", serde_json::to_string(&said).unwrap_or_default());
         self.absorb(Event::Operator(said));
         self.publish();
@@ -216,6 +227,7 @@ impl Driver {
 
     fn tick(&mut self) {
         let began = (self.outlook.spans.now(), Instant::now());
+        self.look_at_hold_file();
         let seen = (self.perceive)(self.clock.now());
         if !seen.is_empty() {
             self.absorb(Event::Observed(seen));
@@ -227,6 +239,17 @@ impl Driver {
             self.outlook.spans.tick(began.0, record);
         }
         self.publish();
+    }
+
+    fn look_at_hold_file(&mut self) {
+        let held = self.mind.control().is_held();
+        if let Some(said) = self.hold_file.look(held) {
+            tracing::warn!(
+                "the file hold in the state directory says: {}",
+                serde_json::to_string(&said).unwrap_or_default()
+            );
+            self.absorb(Event::Operator(said));
+        }
     }
 
     /// Hands one event to the loop and does what it says, and whatever follows from doing so at once.
@@ -311,6 +334,8 @@ impl Driver {
             settings: Arc::new(control.settings().clone()),
             in_force: Arc::new(control.in_force().clone()),
             knowledge: self.knowledge.clone(),
+            hold_file: self.hold_file.holds().map(Path::to_owned),
+            disarmed: disarmed(control),
             trouble: stopped.or(unwritten),
             counts: self.counts.clone(),
         };
@@ -323,6 +348,21 @@ fn shown(knowledge: &Knowledge) -> Knowledge {
     let Knowledge { generation, efficacy, baselines: _, choices } = knowledge;
     let (efficacy, choices) = (efficacy.clone(), choices.clone());
     Knowledge { generation: *generation, efficacy, choices, ..Knowledge::default() }
+}
+
+/// What was taken back too often to be tried again, in order.
+fn disarmed(control: &homeostat_control::ControlLoop) -> Vec<Disarmed> {
+    let bound = control.settings().guards.disarm;
+    let now = control.now();
+    let one = |(habit, streak): (&Habit, &Streak)| Disarmed {
+        kind: habit.kind.clone(),
+        target: habit.target.as_ref().map_or_else(|| ANY_TARGET.to_owned(), ToString::to_string),
+        on: habit.target.clone(),
+        way: habit.way,
+        undone: streak.count,
+        until: streak.last + bound.rearm_after,
+    };
+    control.caution().undone.disarmed(bound, now).map(one).collect()
 }
 
 /// How many ticks fell out between two that did not.

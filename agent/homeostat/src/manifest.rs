@@ -11,6 +11,7 @@ mod exporters;
 mod guards;
 mod intake;
 mod objectives;
+mod permissions;
 mod problems;
 mod sampling;
 mod scalars;
@@ -21,6 +22,7 @@ mod text;
 pub(crate) use delivery::{Delivery, Durability};
 pub(crate) use doors::Doors;
 pub(crate) use exporters::{Compression, ExporterSpec, Protocol, TelemetryKind};
+pub(crate) use permissions::HelpEndpoints;
 pub(crate) use problems::{Note, Place, Problem, Problems};
 pub(crate) use security::{DoorSecurity, ExporterTls, Tokens};
 
@@ -103,6 +105,8 @@ pub(crate) struct Manifest {
     pub(crate) span_metrics_interval: Option<Millis>,
     /// Where each scalable service's number of replicas is read and set.
     pub(crate) scale_endpoints: BTreeMap<ServiceName, String>,
+    /// Where else each service can be helped.
+    pub(crate) help_endpoints: HelpEndpoints,
     /// Where notifications are posted.
     pub(crate) webhook: Option<String>,
     /// Whether the agent starts in hold.
@@ -183,6 +187,7 @@ fn read_document(root: &Node, source: ManifestSource, report: &mut Report) -> Ma
         sampler: SamplerConfig::default(),
         span_metrics_interval: Some(SPAN_METRICS_INTERVAL),
         scale_endpoints: BTreeMap::new(),
+        help_endpoints: HelpEndpoints::default(),
         webhook: None,
         hold_at_start: false,
         notes: Vec::new(),
@@ -232,8 +237,10 @@ fn read_spec(mut spec: Section<'_>, manifest: &mut Manifest, exporters: &mut Exp
         settings.objectives = objectives::read(section, report);
     }
     if let Some(section) = spec.section("automation", report) {
-        let Automation { scale_endpoints, webhook, hold_at_start } = automation::read(section, settings, report);
+        let Automation { scale_endpoints, help_endpoints, webhook, hold_at_start } =
+            automation::read(section, settings, report);
         manifest.scale_endpoints = scale_endpoints;
+        manifest.help_endpoints = help_endpoints;
         manifest.webhook = webhook;
         manifest.hold_at_start = hold_at_start;
     }

@@ -102,7 +102,7 @@ fn latencies(page: &mut Exposition, view: &LoopView) {
     };
     let services: Vec<&ServiceName> = record.snapshot.services().take(SERVICES_MAX).collect();
     type Gauges = (&'static str, &'static str, &'static [(Indicator, &'static str)], f64);
-    let gauges: [Gauges; 3] = [
+    let gauges: [Gauges; 7] = [
         (
             "homeostat_request_latency_seconds",
             "Latency percentiles of the last interval.",
@@ -111,6 +111,10 @@ fn latencies(page: &mut Exposition, view: &LoopView) {
         ),
         ("homeostat_utilization_ratio", "Share of capacity in use.", &[(Indicator::Utilization, "")], 1e4),
         ("homeostat_replicas", "Instances serving.", &[(Indicator::ReplicasReady, "")], 1.0),
+        ("homeostat_requests_in_flight", "Requests in flight.", &[(Indicator::RequestsInFlight, "")], 1.0),
+        ("homeostat_concurrency_limit", "Requests in flight admitted.", &[(Indicator::ConcurrencyLimit, "")], 1.0),
+        ("homeostat_requests_shed_per_second", "Requests refused at the limit.", &[(Indicator::ShedTotal, "")], 1e3),
+        ("homeostat_dimmer_ratio", "Share of optional work done.", &[(Indicator::Dimmer, "")], 1e4),
     ];
     for (name, help, indicators, scale) in gauges {
         let mut family = page.family(name, Gauge, help);
@@ -229,6 +233,8 @@ fn regime(page: &mut Exposition, view: &LoopView) {
     for regime in [Regime::Starting, Regime::Holding, Regime::Blind, Regime::Engaged, Regime::Draining] {
         family.sample(&[("regime", &regime.to_string())], view.regime == regime);
     }
+    let by_file = view.hold_file.is_some();
+    page.family("homeostat_hold_file", Gauge, "Whether the file hold in the state directory is there.").plain(by_file);
     let stopped = matches!(view.trouble, Some(Trouble::LoopStopped { .. }));
     page.family("homeostat_loop_stopped", Gauge, "Whether a failed assertion stopped the loop.").plain(stopped);
     let unwritable = matches!(view.trouble, Some(Trouble::JournalNotWritable { .. }));
@@ -236,6 +242,13 @@ fn regime(page: &mut Exposition, view: &LoopView) {
     let Some(record) = &view.record else {
         return;
     };
+    let storms = record.assessment.storm.is_some();
+    page.family("homeostat_storm", Gauge, "Whether so much is wrong at once that nothing is done.").plain(storms);
+    let mut family = page.family("homeostat_disarmed", Gauge, "What was taken back too often to be tried again.");
+    for one in &view.disarmed {
+        let way = one.way.map_or_else(String::new, |way| way.to_string());
+        family.sample(&[("target", &one.target), ("kind", one.kind.as_str()), ("way", &way)], 1_u64);
+    }
     let blindness = f64::from(record.snapshot.blindness.0) / 1e4;
     page.family("homeostat_blindness_ratio", Gauge, "Share of signals that are not fresh.").plain(blindness);
     let open = record.assessment.incidents.len() as u64;

@@ -4,11 +4,12 @@
 //! loop: the driver publishes a new view after every tick, so no reader can ever make a tick wait.
 
 use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use homeostat_core::{
-    ActionId, ActionRequest, InForce, Knowledge, Outcome, Regime, ServiceName, ServiceSampling, Settings, TickRecord,
-    Timestamp, Trial, TrialStage, Verdict,
+    ActionId, ActionRequest, InForce, Knowledge, Label, Outcome, Regime, ServiceName, ServiceSampling, Settings,
+    Target, TickRecord, Timestamp, Trial, TrialStage, Verdict, Way,
 };
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +30,10 @@ pub(crate) struct LoopView {
     pub(crate) in_force: Arc<InForce>,
     /// What was learned.
     pub(crate) knowledge: Arc<Knowledge>,
+    /// The file that holds the agent, while it does.
+    pub(crate) hold_file: Option<PathBuf>,
+    /// What was taken back too often to be tried again.
+    pub(crate) disarmed: Vec<Disarmed>,
     /// Why the agent does not act, if something is broken.
     pub(crate) trouble: Option<Trouble>,
     /// What the driver counted since it started.
@@ -53,10 +58,32 @@ impl LoopView {
             settings: Arc::new(settings.clone()),
             in_force: Arc::default(),
             knowledge: Arc::default(),
+            hold_file: None,
+            disarmed: Vec::new(),
             trouble: None,
             counts: LoopCounts::default(),
         }
     }
+}
+
+/// How any target is written where one could be named.
+pub(crate) const ANY_TARGET: &str = "*";
+
+/// One kind of change that is not tried any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Disarmed {
+    /// The kind of action.
+    pub(crate) kind: Label,
+    /// On what; `*` means on anything.
+    pub(crate) target: String,
+    /// The same as the loop knows it.
+    pub(crate) on: Option<Target>,
+    /// Which way it turns its knobs.
+    pub(crate) way: Option<Way>,
+    /// How often it was taken back in a row.
+    pub(crate) undone: u32,
+    /// Until when, unless a person arms it before.
+    pub(crate) until: Timestamp,
 }
 
 /// Something is broken, and the agent does not act because of it. The data plane goes on.

@@ -8,17 +8,19 @@ mod opening;
 
 pub(crate) use opening::StartError;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use homeostat_adapters::{
-    ActuatorConfig, Actuators, Entry, Journal, JournalReader, Recovered, RemoteSampling, Retention, ScaleEndpoint,
-    SourceConfig, Sources, SystemClock, Webhook,
+    ActuatorConfig, Actuators, DimmerEndpoint, EndpointError, Entry, Journal, JournalReader, LimitEndpoint,
+    ProfileEndpoint, Recovered, RemoteSampling, RestartEndpoint, Retention, ScaleEndpoint, SourceConfig, Sources,
+    SystemClock, Webhook,
 };
 use homeostat_control::ControlLoop;
-use homeostat_core::{Event, Generation, OperatorCommand, SamplingPlan, Settings, TickRecord};
+use homeostat_core::{Event, Generation, OperatorCommand, SamplingPlan, ServiceName, Settings, TickRecord};
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -26,7 +28,7 @@ use tokio::task::JoinHandle;
 use crate::api::{self, ApiState, Identity};
 use crate::data_plane::DataPlane;
 use crate::doors::OpenDoors;
-use crate::driver::{self, Book, Done, Driver, Hands, Inbox, Mind, Outlook, Parts, Sampler};
+use crate::driver::{self, Book, Done, Driver, Hands, HoldFile, Inbox, Mind, Outlook, Parts, Sampler};
 use crate::manifest::{Manifest, Protocol, TelemetryKind};
 use crate::metrics::{self, MetricsState};
 use crate::own_spans::{OwnSpans, OwnSpansError};
@@ -140,6 +142,7 @@ fn assemble(
         mind: Mind::new(ControlLoop::new(homeostat_policies::CATALOGUE)),
         book: written_to(journal),
         hands: Hands::new(Sampler::new(plan, Box::new(publish)), actuators, done_sender, spans.clone()),
+        hold_file: HoldFile::of(&identity.state_dir),
         perceive: Box::new(move |now| [seen.observe(now), asked.observe(now)].concat()),
         outlook: Outlook { views: lines.views.clone(), records: lines.records.clone(), spans: spans.clone() },
         dropped: dropped.clone(),
@@ -182,17 +185,36 @@ fn written_to(mut journal: Journal) -> Book {
 
 /// What the agent can move and ask outside.
 fn outside(manifest: &Manifest) -> Result<(Actuators, Sources), StartError> {
-    let wrong = |what: String| move |source| StartError::Endpoint { what, source };
-    let scale_endpoint = |(service, url): (&homeostat_core::ServiceName, &String)| {
-        let endpoint = ScaleEndpoint::parse(url).map_err(wrong(format!("{service}'s scale endpoint")))?;
-        Ok((service.clone(), endpoint))
+    let scale_endpoints = endpoints(&manifest.scale_endpoints, "scale", ScaleEndpoint::parse)?;
+    let wrong = |source| StartError::Endpoint { what: "the webhook".to_owned(), source };
+    let webhook = manifest.webhook.as_deref().map(Webhook::parse).transpose().map_err(wrong)?;
+    let help = &manifest.help_endpoints;
+    let limit_endpoints = endpoints(&help.limits, "limit", LimitEndpoint::parse)?;
+    let dimmer_endpoints = endpoints(&help.dimmers, "dimmer", DimmerEndpoint::parse)?;
+    let restart_endpoints = endpoints(&help.restarts, "restart", RestartEndpoint::parse)?;
+    let actuators = Actuators::new(ActuatorConfig {
+        scale_endpoints: scale_endpoints.clone(),
+        limit_endpoints: limit_endpoints.clone(),
+        dimmer_endpoints: dimmer_endpoints.clone(),
+        restart_endpoints: restart_endpoints.clone(),
+        profile_endpoints: endpoints(&help.profiles, "profile", ProfileEndpoint::parse)?,
+        webhook,
+    });
+    let read = SourceConfig { scale_endpoints, limit_endpoints, dimmer_endpoints, restart_endpoints };
+    Ok((actuators, Sources::new(read)))
+}
+
+/// The endpoints of one kind, by service.
+fn endpoints<E>(
+    urls: &BTreeMap<ServiceName, String>,
+    kind: &str,
+    parse: fn(&str) -> Result<E, EndpointError>,
+) -> Result<BTreeMap<ServiceName, E>, StartError> {
+    let endpoint = |(service, url): (&ServiceName, &String)| match parse(url) {
+        Ok(endpoint) => Ok((service.clone(), endpoint)),
+        Err(source) => Err(StartError::Endpoint { what: format!("{service}'s {kind} endpoint"), source }),
     };
-    let scale_endpoints: std::collections::BTreeMap<_, _> =
-        manifest.scale_endpoints.iter().map(scale_endpoint).collect::<Result<_, StartError>>()?;
-    let webhook =
-        manifest.webhook.as_deref().map(Webhook::parse).transpose().map_err(wrong("the webhook".to_owned()))?;
-    let actuators = Actuators::new(ActuatorConfig { scale_endpoints: scale_endpoints.clone(), webhook });
-    Ok((actuators, Sources::new(SourceConfig { scale_endpoints })))
+    urls.iter().map(endpoint).collect()
 }
 
 fn own_spans(manifest: &Manifest, options: &AgentOptions) -> Result<OwnSpans, StartError> {
@@ -251,6 +273,11 @@ impl RunningAgent {
     /// Every record from now on.
     pub(crate) fn records(&self) -> broadcast::Receiver<Arc<TickRecord>> {
         self.lines.records.subscribe()
+    }
+
+    /// Says what an operator says.
+    pub(crate) async fn steer(&self, said: OperatorCommand) {
+        let _delivered = self.lines.operator.send(said).await;
     }
 
     /// Follows new settings from the next tick on.

@@ -6,6 +6,7 @@ mod burn_rate;
 mod pressure;
 mod saturation;
 mod slack;
+mod wedged;
 
 use crate::Detector;
 
@@ -14,6 +15,7 @@ pub const CATALOGUE: &[&dyn Detector] = &[
     &burn_rate::AVAILABILITY_BURN,
     &burn_rate::LATENCY_BURN,
     &saturation::SATURATION,
+    &wedged::WEDGED,
     &pressure::PRESSURE,
     &slack::SLACK,
 ];

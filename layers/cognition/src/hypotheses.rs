@@ -15,6 +15,8 @@ const IN_TROUBLE: u32 = 1500;
 const NO_TROUBLED_CALLEE: u32 = 4000;
 /// Its own capacity is used up: a mechanism, not only a symptom.
 const SATURATED: u32 = 3500;
+/// One of its instances is stuck: a mechanism too, and seen directly.
+const WEDGED: u32 = 4000;
 
 /// Causes reported per incident; beyond these nobody reads.
 const HYPOTHESES_MAX: usize = 5;
@@ -75,7 +77,14 @@ fn weigh(view: &View<'_>, service: &ServiceName, kinds: &Kinds<'_>, troubled: &B
         confidence += SATURATED;
         because.push(format!("the capacity of {service} is used up"));
     }
+    let wedged = has(IncidentKind::Wedged);
+    if wedged {
+        confidence += WEDGED;
+        because.push(format!("{service} takes requests that it does not finish"));
+    }
+    let confidence = confidence.min(BasisPoints::ONE.0);
     let mechanism = match (saturated, troubled_callee) {
+        _ if wedged => Label::new("an instance is stuck"),
         (true, _) => Label::new("capacity used up"),
         (false, Some(_)) => Label::new("waits for what it calls"),
         (false, None) if has(IncidentKind::AvailabilityBurn) => Label::new("fails by itself"),

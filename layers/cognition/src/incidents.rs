@@ -52,6 +52,7 @@ pub(crate) fn assess(view: &View<'_>, findings: Vec<Finding>) -> Assessment {
         incidents,
         closed: closed.into_iter().map(|incident| incident.id).collect(),
         next_incident,
+        storm: None,
     }
 }
 

@@ -7,6 +7,7 @@ mod detector;
 mod detectors;
 mod hypotheses;
 mod incidents;
+mod storm;
 
 use homeostat_core::{Assessment, Settings, Snapshot};
 
@@ -21,5 +22,6 @@ pub fn assess(snapshot: &Snapshot, last: &Assessment, settings: &Settings) -> As
         detector.detect(&view, &mut findings);
     }
     let findings = findings.settle(&view);
-    incidents::assess(&view, findings)
+    let storm = storm::storm(&view, &findings);
+    Assessment { storm, ..incidents::assess(&view, findings) }
 }

@@ -32,7 +32,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Actuation, BasisPoints, Indicator, InstanceId, Label, Millis, ObjectiveKind, ServiceName, Signal, Snapshot, Target,
-    Unit, Window,
+    Turn, Unit, Way, Window,
 };
 
 /// The catalogue: every kind of action, in the order in which ties between proposals break.
@@ -114,6 +114,16 @@ impl ActionClass {
     }
 }
 
+impl ActionClass {
+    /// Whether users can feel it: it changes how a service runs, not only what is told about it.
+    pub const fn is_felt(self) -> bool {
+        match self {
+            ActionClass::Scaling | ActionClass::Remediation | ActionClass::Shedding => true,
+            ActionClass::Sampling | ActionClass::Notification | ActionClass::Profiling => false,
+        }
+    }
+}
+
 impl fmt::Display for ActionClass {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -135,6 +145,18 @@ pub struct Action {
     pub way_back: Option<Actuation>,
     /// How it will be known to have worked.
     pub expectation: Expectation,
+}
+
+impl Action {
+    /// The knobs it turns, and those it sets to where they stand.
+    pub fn turns(&self) -> Vec<Turn> {
+        self.way_back.as_ref().map(|from| Turn::between(from, &self.actuation)).unwrap_or_default()
+    }
+
+    /// Which way it goes: down if it turns any knob down, else up if it turns any up.
+    pub fn way(&self) -> Option<Way> {
+        self.turns().iter().filter_map(Turn::way).max()
+    }
 }
 
 /// What an action promises. Every measure is one of which less is better.
@@ -198,15 +220,15 @@ pub enum Measure {
         /// Which instance.
         instance: InstanceId,
     },
-    /// The mean time between two good answers, in microseconds. Unlike a share it does not get worse when only more is asked
-    /// for, and unlike a count of good answers less of it is better.
-    GoodAnswerGap {
+    /// The mean time between two answers that did not fail, in microseconds. Unlike a share it does not get worse when only more
+    /// is asked for, and unlike a count of answers less of it is better.
+    AnswerGap {
         /// Whose answers.
         service: ServiceName,
     },
 }
 
-/// The gap read when there is no good answer at all: an hour, longer than any that could be measured.
+/// The gap read when there is no answer at all: an hour, longer than any that could be measured.
 const GAP_US_MAX: u64 = 3_600_000_000;
 
 impl Measure {
@@ -236,9 +258,10 @@ impl Measure {
                 let (held, finished) = (value(Indicator::RequestsInFlight)?, value(Indicator::CompletedTotal)?);
                 Some(if finished == 0 { held } else { 0 })
             }
-            Measure::GoodAnswerGap { service } => {
-                let good_milli_per_second = snapshot.service_value(service, Indicator::GoodTotal)?;
-                Some(1_000_000_000_u64.checked_div(good_milli_per_second).unwrap_or(GAP_US_MAX))
+            Measure::AnswerGap { service } => {
+                let value = |indicator| snapshot.service_value(service, indicator);
+                let answered = value(Indicator::RequestsTotal)?.saturating_sub(value(Indicator::ErrorsTotal)?);
+                Some(1_000_000_000_u64.checked_div(answered).unwrap_or(GAP_US_MAX))
             }
         }
     }
@@ -252,7 +275,7 @@ impl Measure {
             Measure::BadRatio { .. } | Measure::KeptShare { .. } => Unit::BasisPoints,
             Measure::SpansKeptByChance => Unit::MilliPerSecond,
             Measure::Stuck { .. } => Unit::Count,
-            Measure::GoodAnswerGap { .. } => Unit::Micros,
+            Measure::AnswerGap { .. } => Unit::Micros,
         }
     }
 }
@@ -266,7 +289,7 @@ impl fmt::Display for Measure {
             Measure::KeptShare { service } => write!(f, "kept share of {service}"),
             Measure::SpansKeptByChance => f.write_str("spans kept by chance"),
             Measure::Stuck { service, instance } => write!(f, "requests stuck in {instance} of {service}"),
-            Measure::GoodAnswerGap { service } => write!(f, "time between good answers of {service}"),
+            Measure::AnswerGap { service } => write!(f, "time between answers of {service}"),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{IncidentId, Indicator, InstanceId, Replicas, ServiceName, ServiceSampling, Severity};
+use crate::{IncidentId, Indicator, InstanceId, Knob, Replicas, ServiceName, ServiceSampling, Severity};
 
 /// How soon a person should read a notification.
 pub type Urgency = Severity;
@@ -114,6 +114,20 @@ pub enum Actuation {
         /// One sentence.
         text: String,
     },
+}
+
+impl Actuation {
+    /// The knobs it sets, each with its level.
+    pub fn levels(&self) -> Vec<(Knob, u64)> {
+        match self {
+            Actuation::SetSampling { sampling, .. } => {
+                vec![(Knob::HeadSampling, sampling.head.ppm().into()), (Knob::TailSampling, sampling.tail.ppm().into())]
+            }
+            Actuation::SetReplicas { replicas, .. } => vec![(Knob::Replicas, replicas.0.into())],
+            Actuation::SetParameter { parameter, value, .. } => vec![(Knob::Parameter(*parameter), *value)],
+            Actuation::Restart { .. } | Actuation::Profile { .. } | Actuation::Notify { .. } => Vec::new(),
+        }
+    }
 }
 
 impl fmt::Display for Actuation {

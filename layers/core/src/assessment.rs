@@ -19,6 +19,8 @@ pub enum IncidentKind {
     LatencyBurn,
     /// Capacity is used up.
     Saturation,
+    /// An instance takes requests and finishes none.
+    Wedged,
     /// More capacity is used than wanted. Never opens an incident; its findings stay pending and say since when.
     Pressure,
     /// Capacity lies idle. Never opens an incident; its findings stay pending and say since when.
@@ -31,6 +33,7 @@ impl fmt::Display for IncidentKind {
             IncidentKind::AvailabilityBurn => "availability burn",
             IncidentKind::LatencyBurn => "latency burn",
             IncidentKind::Saturation => "saturation",
+            IncidentKind::Wedged => "wedged",
             IncidentKind::Pressure => "pressure",
             IncidentKind::Slack => "slack",
         })
@@ -141,6 +144,17 @@ impl Incident {
     }
 }
 
+/// So much is wrong at once that no single cause explains it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Storm {
+    /// Since when.
+    pub since: Timestamp,
+    /// Services in trouble or gone, without a cause that is known.
+    pub troubled: u32,
+    /// Services there are.
+    pub known: u32,
+}
+
 /// What is wrong at one tick.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Assessment {
@@ -154,6 +168,9 @@ pub struct Assessment {
     pub closed: Vec<IncidentId>,
     /// The id the next incident will get.
     pub next_incident: IncidentId,
+    /// Mass failure, while there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storm: Option<Storm>,
 }
 
 impl Assessment {

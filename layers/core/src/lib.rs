@@ -21,7 +21,9 @@ mod permissions;
 
 pub mod actions;
 mod actuation;
+mod caution;
 mod choice;
+mod knob;
 mod knowledge;
 mod plan;
 mod policy;
@@ -33,12 +35,16 @@ mod settings;
 mod wall;
 
 pub use actuation::{Actuation, Parameter, ProfileKind, Urgency};
-pub use assessment::{Assessment, Evidence, Finding, FindingState, Hypothesis, Incident, IncidentKind, Severity};
+pub use assessment::{
+    Assessment, Evidence, Finding, FindingState, Hypothesis, Incident, IncidentKind, Severity, Storm,
+};
+pub use caution::{Caution, DisarmBound, Habit, Hands, Needs, OtherHand, Streak, Undone};
 pub use choice::{
     ChoiceKnowledge, ChoiceOption, ChoiceRecord, FEATURES, Features, Learner, LinearSums, PendingChoice, Question,
     SumsFlaw, Watch,
 };
 pub use ids::{ActionId, Generation, IncidentId, InstanceId, Label, OperationName, ServiceName, TickNumber};
+pub use knob::{Knob, Turn, Way};
 pub use knowledge::{Baseline, Efficacy, EfficacyKey, Knowledge};
 pub use objective::{ObjectiveKind, ServiceObjectives};
 pub use per_signal::{PerIndicator, PerSignal};
@@ -49,10 +55,10 @@ pub use record::{Regime, TickRecord, TrialChange};
 pub use sampling::{InForce, SamplingPlan, ServiceSampling};
 pub use seed::{Seed, Stream};
 pub use settings::{
-    Autonomy, AutonomySettings, GuardSettings, LearningSettings, ObjectiveSettings, PerceptionSettings, RateBudget,
-    SamplingSettings, ScalingSettings, ServiceScaling, Settings,
+    Autonomy, AutonomySettings, BlastRadius, GuardSettings, LearningSettings, ObjectiveSettings, PerceptionSettings,
+    RateBudget, SamplingSettings, ScalingSettings, ServiceScaling, Settings,
 };
-pub use signal::{Direction, Indicator, IndicatorKind, MissingReason, Observation, Reading, Signal, Unit};
+pub use signal::{Direction, Indicator, IndicatorKind, MissingReason, Observation, Reading, Signal, Unit, Witness};
 pub use snapshot::{Edge, Progress, Served, Snapshot};
 pub use target::Target;
 pub use trial::{Ledger, LedgerEntry, Outcome, Report, ReportKind, Trial, TrialStage, TrialState, Verdict};

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::actions::Action;
 use crate::{
-    ActionId, BasisPoints, ChoiceRecord, IncidentId, IncidentKind, Label, Proposal, Regime, ServiceName, Timestamp,
+    ActionId, BasisPoints, ChoiceRecord, IncidentId, IncidentKind, Knob, Label, Proposal, Regime, ServiceName, Storm,
+    Timestamp,
 };
 
 /// One fully determined action.
@@ -112,6 +113,46 @@ pub enum WithholdReason {
     },
     /// Nobody allowed this target to be changed.
     NotAllowed,
+    /// Nothing at all would be left, or something would come of nothing.
+    ZeroNotAllowed,
+    /// The same knob was turned the other way too recently.
+    TurnsBack {
+        /// Which knob.
+        knob: Knob,
+        /// By which action.
+        action: ActionId,
+    },
+    /// More was needed lately than would be left, or nobody watched for long enough to say.
+    NeededLately {
+        /// What would be left.
+        asked: u64,
+        /// What was needed; none if it is not known.
+        needed: Option<u64>,
+    },
+    /// Too much would be changed at once.
+    BlastRadius {
+        /// Of what: `targets`, `services` or `replicas`.
+        what: Label,
+        /// How many of them.
+        limit: u64,
+    },
+    /// So much is wrong at once that the eyes may be wrong.
+    Storm {
+        /// What is wrong.
+        storm: Storm,
+    },
+    /// It was taken back too often in a row.
+    Disarmed {
+        /// How often.
+        undone: u32,
+    },
+    /// Somebody else changes this.
+    OwnedElsewhere {
+        /// What was found.
+        found: u64,
+        /// What the agent had set or seen last.
+        expected: u64,
+    },
     /// It could be taken back, but nobody has said how.
     NoWayBack,
     /// Nothing else of the service is seen to carry on meanwhile.
@@ -148,6 +189,28 @@ impl fmt::Display for WithholdReason {
                 write!(f, "no other instance of {service} is seen to make progress")
             }
             WithholdReason::NotAllowed => f.write_str("the manifest does not let the agent change this target"),
+            WithholdReason::ZeroNotAllowed => f.write_str("nothing may be taken to zero or raised from it"),
+            WithholdReason::TurnsBack { knob, action } => {
+                write!(f, "{action} turned {knob} the other way too recently")
+            }
+            WithholdReason::NeededLately { asked, needed: Some(needed) } => {
+                write!(f, "{needed} were needed lately and {asked} would be left")
+            }
+            WithholdReason::NeededLately { needed: None, .. } => {
+                f.write_str("what is needed was not watched for long enough")
+            }
+            WithholdReason::BlastRadius { what, limit } => {
+                write!(f, "more than {limit} {what} would be changed at once")
+            }
+            WithholdReason::Storm { storm: Storm { troubled, known, .. } } => {
+                write!(f, "{troubled} of {known} services are in trouble at once, which no single cause explains")
+            }
+            WithholdReason::Disarmed { undone } => {
+                write!(f, "it was taken back {undone} times in a row; `homeostat arm` lets it try again")
+            }
+            WithholdReason::OwnedElsewhere { found, expected } => {
+                write!(f, "somebody else set {found} where {expected} was expected")
+            }
             WithholdReason::NotChosen { over } => write!(f, "the proposal of {over} was chosen"),
         }
     }

@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::actions::{self, Action, ActionClass, Reversal};
+use crate::actions::{self, Action, ActionClass, ActionKind, Reversal};
 use crate::{
-    Actuation, BasisPoints, Micros, Millis, Permissions, Replicas, RestartPermission, SamplingProbability, Seed,
-    ServiceName, ServiceObjectives, ServiceSampling,
+    Actuation, BasisPoints, DisarmBound, Micros, Millis, Permissions, Replicas, RestartPermission, SamplingProbability,
+    Seed, ServiceName, ServiceObjectives, ServiceSampling,
 };
 
 /// Everything the loop is told by people.
@@ -77,6 +77,9 @@ pub struct PerceptionSettings {
     pub forget_after: Millis,
     /// Above this share of signals that are not fresh the loop is blind.
     pub blind_above: BasisPoints,
+    /// Two sources that differ by more than this share of the larger value contradict each other.
+    #[serde(default = "PerceptionSettings::contradiction_above_default")]
+    pub contradiction_above: BasisPoints,
     /// Services, operations and the like followed at once. What comes beyond it is refused and counted, so that hostile names
     /// cannot fill the memory.
     #[serde(default = "PerceptionSettings::targets_max_default")]
@@ -84,6 +87,11 @@ pub struct PerceptionSettings {
 }
 
 impl PerceptionSettings {
+    /// A third: what two honest clocks and averages make of one truth differs by less.
+    const fn contradiction_above_default() -> BasisPoints {
+        BasisPoints(3333)
+    }
+
     /// Room for ten thousand services and more. Each costs 12 KiB after some minutes, and about 8 KiB more once its long windows
     /// are full.
     const fn targets_max_default() -> u32 {
@@ -97,6 +105,7 @@ impl Default for PerceptionSettings {
             stale_after: Millis::from_secs(15),
             forget_after: Millis::from_secs(600),
             blind_above: BasisPoints(5000),
+            contradiction_above: PerceptionSettings::contradiction_above_default(),
             targets_max: PerceptionSettings::targets_max_default(),
         }
     }
@@ -223,11 +232,18 @@ pub enum Autonomy {
 }
 
 impl GuardSettings {
-    /// The longest window of any budget.
+    /// How far back any guard looks at decisions.
     pub fn longest_window(&self) -> Millis {
         let budgets = [self.per_target, self.global];
         let budgets = budgets.into_iter().chain(ActionClass::ALL.map(|class| self.budget(class)));
-        budgets.map(|budget| budget.window).max().unwrap_or_default()
+        let dwells = actions::CATALOGUE.iter().map(|kind| self.dwell(kind));
+        let windows = budgets.map(|budget| budget.window).chain([self.blast_radius.window]);
+        windows.chain(dwells).max().unwrap_or_default()
+    }
+
+    /// How long a knob must be left alone before an action of `kind` turns it the other way.
+    pub fn dwell(&self, kind: &ActionKind) -> Millis {
+        Millis(self.dwell_factor.of(kind.cooldown.0))
     }
 
     /// The budget of `class`.
@@ -306,8 +322,22 @@ pub struct RateBudget {
     pub window: Millis,
 }
 
+/// How much may be changed within one window, however good each change looks by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlastRadius {
+    /// Targets changed in a way that users can feel.
+    pub targets_max: u32,
+    /// The share of all services from which something is taken away; one always may be.
+    pub services_max: BasisPoints,
+    /// The share of a service's replicas that is taken away; one always may be.
+    pub replicas_max: BasisPoints,
+    /// In how much time.
+    pub window: Millis,
+}
+
 /// How often and how far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct GuardSettings {
     /// Actions on one target.
     pub per_target: RateBudget,
@@ -318,13 +348,10 @@ pub struct GuardSettings {
     /// Notifications together.
     pub notification: RateBudget,
     /// Restarts together.
-    #[serde(default = "rarely")]
     pub remediation: RateBudget,
     /// Changes of limits and dimmers together.
-    #[serde(default = "often")]
     pub shedding: RateBudget,
     /// Profiles together.
-    #[serde(default = "rarely")]
     pub profiling: RateBudget,
     /// Actions of any class together.
     pub global: RateBudget,
@@ -333,11 +360,21 @@ pub struct GuardSettings {
     /// One sampling action multiplies or divides a probability by at most this, in basis points.
     pub sampling_factor_max: BasisPoints,
     /// One action multiplies or divides a concurrency limit by at most this, in basis points.
-    #[serde(default = "twofold")]
     pub limit_factor_max: BasisPoints,
     /// One action moves a dimmer by at most this share of all optional work.
-    #[serde(default = "half")]
     pub dimmer_step_max: BasisPoints,
+    /// How much at once.
+    pub blast_radius: BlastRadius,
+    /// Whether anything may be taken to zero or raised from it.
+    pub allow_zero: bool,
+    /// A knob is turned the other way after so many cooldowns at the earliest, in basis points.
+    pub dwell_factor: BasisPoints,
+    /// Above this share of services in trouble at once nothing is done.
+    pub storm_above: BasisPoints,
+    /// When what is taken back again and again is given up.
+    pub disarm: DisarmBound,
+    /// How long what somebody else has set is left alone.
+    pub yield_for: Millis,
 }
 
 const fn twofold() -> BasisPoints {
@@ -373,6 +410,17 @@ impl Default for GuardSettings {
             sampling_factor_max: BasisPoints(100_000),
             limit_factor_max: twofold(),
             dimmer_step_max: half(),
+            blast_radius: BlastRadius {
+                targets_max: 20,
+                services_max: BasisPoints(5000),
+                replicas_max: BasisPoints(5000),
+                window: Millis::from_secs(300),
+            },
+            allow_zero: false,
+            dwell_factor: BasisPoints(25_000),
+            storm_above: BasisPoints(5500),
+            disarm: DisarmBound { undone_max: 3, rearm_after: Millis::from_secs(6 * 3600) },
+            yield_for: Millis::from_secs(600),
         }
     }
 }

@@ -35,8 +35,6 @@ pub enum Indicator {
     SpansKeptByRuleTotal,
     /// The head-sampling probability that the target's sampler last fetched.
     HeadProbability,
-    /// Requests answered without failure and faster than the latency objective: what users came for.
-    GoodTotal,
     /// Requests that are being worked on or wait inside the target.
     RequestsInFlight,
     /// Requests that an instance has finished, well or not.
@@ -90,7 +88,7 @@ pub enum Direction {
 
 impl Indicator {
     /// Every indicator, in order.
-    pub const ALL: [Indicator; 17] = [
+    pub const ALL: [Indicator; 16] = [
         Indicator::RequestsTotal,
         Indicator::ErrorsTotal,
         Indicator::SlowTotal,
@@ -102,7 +100,6 @@ impl Indicator {
         Indicator::SpansKeptTotal,
         Indicator::SpansKeptByRuleTotal,
         Indicator::HeadProbability,
-        Indicator::GoodTotal,
         Indicator::RequestsInFlight,
         Indicator::CompletedTotal,
         Indicator::ConcurrencyLimit,
@@ -119,7 +116,6 @@ impl Indicator {
             | Indicator::SpansReceivedTotal
             | Indicator::SpansKeptTotal
             | Indicator::SpansKeptByRuleTotal
-            | Indicator::GoodTotal
             | Indicator::CompletedTotal
             | Indicator::ShedTotal => IndicatorKind::Counter,
             Indicator::LatencyP50
@@ -171,7 +167,6 @@ impl Indicator {
             Indicator::SpansKeptTotal => "spans kept",
             Indicator::SpansKeptByRuleTotal => "spans kept by rule",
             Indicator::HeadProbability => "head probability",
-            Indicator::GoodTotal => "good answers",
             Indicator::RequestsInFlight => "requests in flight",
             Indicator::CompletedTotal => "requests completed",
             Indicator::ConcurrencyLimit => "concurrency limit",
@@ -217,6 +212,25 @@ impl fmt::Display for Signal {
     }
 }
 
+/// By which way a reading came. Two ways to one signal are two witnesses, who may contradict each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Witness {
+    /// Telemetry that the data plane received, and what it counted itself.
+    #[default]
+    Telemetry,
+    /// A service's scale endpoint.
+    ScaleEndpoint,
+}
+
+impl Witness {
+    /// Whether it is the usual one, which need not be written down.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+    fn is_usual(&self) -> bool {
+        *self == Witness::default()
+    }
+}
+
 /// One reading of a signal, as it arrives: a total for counters, the value itself for gauges.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -229,6 +243,9 @@ pub enum Observation {
         value: u64,
         /// When it was true at the source.
         at: Timestamp,
+        /// Who says so.
+        #[serde(default, skip_serializing_if = "Witness::is_usual")]
+        witness: Witness,
     },
     /// One service was seen calling another.
     Called {
@@ -246,7 +263,16 @@ pub enum Observation {
 impl Observation {
     /// A measurement of `indicator` of `target`.
     pub const fn new(target: Target, indicator: Indicator, value: u64, at: Timestamp) -> Observation {
-        Observation::Measured { signal: Signal { target, indicator }, value, at }
+        Observation::Measured { signal: Signal { target, indicator }, value, at, witness: Witness::Telemetry }
+    }
+
+    /// The same, said by another witness. Who sees a call is not told apart.
+    #[must_use]
+    pub fn by(self, witness: Witness) -> Observation {
+        match self {
+            Observation::Measured { signal, value, at, .. } => Observation::Measured { signal, value, at, witness },
+            called @ Observation::Called { .. } => called,
+        }
     }
 }
 
@@ -302,4 +328,6 @@ pub enum MissingReason {
     NeverObserved,
     /// A rate needs two totals; there is one.
     OneTotalOnly,
+    /// Two sources say clearly different things, and nobody knows which is true.
+    Contradictory,
 }

@@ -56,6 +56,11 @@ impl Served<'_> {
     pub fn value(&self, indicator: Indicator) -> Option<u64> {
         self.readings?.get(indicator)?.fresh()
     }
+
+    /// Whether anything of it is fresh.
+    pub fn is_heard(&self) -> bool {
+        self.readings.is_some_and(|row| row.iter().any(|(_, reading)| reading.fresh().is_some()))
+    }
 }
 
 /// How far an instance gets with its requests.

@@ -9,7 +9,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::actions::ActionClass;
-use crate::{ActionId, ActionRequest, Actuation, IncidentKind, Label, Millis, Target, Timestamp};
+use crate::{ActionId, ActionRequest, Actuation, IncidentKind, Label, Millis, Target, Timestamp, Turn};
 
 /// A request in flight, from `requested` to `judged`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -230,6 +230,9 @@ pub struct LedgerEntry {
     pub target: Target,
     /// When it was decided.
     pub at: Timestamp,
+    /// The knobs it turned.
+    #[serde(default)]
+    pub turns: Vec<Turn>,
 }
 
 impl Ledger {
@@ -272,6 +275,11 @@ impl Ledger {
         self.entries.iter().rev().take_while(move |entry| now.since(entry.at) < span)
     }
 
+    /// The entry of `id`, if it is still known.
+    pub fn entry(&self, id: ActionId) -> Option<&LedgerEntry> {
+        self.entries.iter().rev().find(|entry| entry.id == id)
+    }
+
     /// The newest entry for this kind on this target.
     pub fn last(&self, kind: &Label, target: &Target) -> Option<&LedgerEntry> {
         let place = self.newest.get(target)?.get(kind)?;
@@ -290,6 +298,7 @@ mod tests {
             class: ActionClass::Notification,
             target: Target::Service(service.into()),
             at: Timestamp(number),
+            turns: Vec::new(),
         }
     }
 

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ActionId, Actuation, Assessment, Baseline, CountsRing, Generation, InForce, Knowledge, Ledger, Observation,
-    PerSignal, Report, ServiceName, Settings, TickNumber, TickRecord, Trial,
+    ActionId, Actuation, Assessment, Baseline, Caution, CountsRing, Generation, InForce, Knowledge, Label, Ledger,
+    Observation, PerSignal, Report, ServiceName, Settings, Target, TickNumber, TickRecord, Trial,
 };
 
 /// What enters the loop.
@@ -33,17 +33,24 @@ pub enum Event {
 }
 
 /// What a person can say to a running loop.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OperatorCommand {
     /// The kill switch: watch, never act.
     Hold,
-    /// Act again.
+    /// Act again, and try again what was disarmed.
     Resume,
     /// Yes to a question.
     Approve(ActionId),
     /// No to a question.
     Reject(ActionId),
+    /// Try again what was taken back too often.
+    Arm {
+        /// The kind of action.
+        kind: Label,
+        /// On what; none stands for any.
+        target: Option<Target>,
+    },
 }
 
 /// What leaves the loop, in the order in which it must be carried out. A record always comes before the effects it explains,
@@ -99,6 +106,9 @@ pub struct Checkpoint {
     pub trials: Vec<Trial>,
     /// What was decided lately.
     pub ledger: Ledger,
+    /// What guards remember.
+    #[serde(default)]
+    pub caution: Caution,
     /// What was learned, but for the baselines, which are in `bulk`.
     pub knowledge: Knowledge,
     /// What is set.

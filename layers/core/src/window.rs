@@ -67,6 +67,12 @@ pub struct Counts {
     pub slow: u64,
 }
 
+/// Counts of one bucket, and numbers of buckets, stay far below this; sums of all of them fit.
+const COUNTED_MAX: u64 = 1 << 50;
+
+/// No ring has as many buckets.
+const BUCKETS_MAX: usize = 1024;
+
 impl Counts {
     /// How many broke the promise of `kind`.
     pub const fn bad(self, kind: ObjectiveKind) -> u64 {
@@ -79,6 +85,10 @@ impl Counts {
     /// The share that broke the promise of `kind`.
     pub fn bad_ratio(self, kind: ObjectiveKind) -> BasisPoints {
         BasisPoints::from_ratio(self.bad(kind), self.requests)
+    }
+
+    fn is_counted(self) -> bool {
+        [self.requests, self.errors, self.slow].iter().all(|count| *count < COUNTED_MAX)
     }
 
     fn is_nothing(self) -> bool {
@@ -156,6 +166,12 @@ impl CountsRing {
         self.hours.push(at, counts);
     }
 
+    /// Whether it can have come about by counting: sums that are those of their buckets, in order, and of a size that counts have.
+    pub fn is_sound(&self) -> bool {
+        let rings = self.fine.is_sound() && self.middle.is_sound() && self.minutes.is_sound();
+        rings && self.coarse.is_sound() && self.hours.is_sound() && self.waiting.is_counted()
+    }
+
     /// When something was last added, to the second.
     pub fn last_at(&self) -> Timestamp {
         self.waits_since.max(Timestamp(self.fine.last * 1000))
@@ -211,6 +227,32 @@ impl<const BUCKET_MS: u64> Ring<BUCKET_MS> {
         }
     }
 
+    fn is_sound(&self) -> bool {
+        let end = self.first.saturating_add(self.buckets.len() as u64);
+        let sums_up = |&(start, sum): &(u64, Counts)| {
+            let mut total = Counts::default();
+            let skipped = usize::try_from(start.saturating_sub(self.first)).unwrap_or(usize::MAX);
+            self.buckets.iter().skip(skipped).for_each(|(_, counts)| total.add(*counts));
+            self.first <= start && start <= end && sum == total
+        };
+        let in_order = self.buckets.iter().is_sorted_by(|(one, _), (other, _)| one < other);
+        // Counts first: only what is small can be added up.
+        self.buckets.iter().all(|(number, counts)| *number < COUNTED_MAX && counts.is_counted())
+            && self.buckets.len() < BUCKETS_MAX
+            && self.first < COUNTED_MAX
+            && self.last < COUNTED_MAX
+            && in_order
+            && self.sums[..self.slots()].iter().all(sums_up)
+    }
+
+    /// How many windows this ring sums up.
+    const fn slots(&self) -> usize {
+        match BUCKET_MS {
+            1000 | 60_000 => 2,
+            _ => 1,
+        }
+    }
+
     fn sum(&mut self, slot: usize, now: Timestamp, length: Millis) -> Counts {
         let oldest = (now.as_millis().saturating_sub(length.0)) / BUCKET_MS;
         if 0 < self.begins[slot] && oldest <= self.begins[slot] {
@@ -232,11 +274,7 @@ impl<const BUCKET_MS: u64> Ring<BUCKET_MS> {
 
     /// Drops the buckets that every window has left behind. Unused slots follow the slowest used one.
     fn forget(&mut self) {
-        let used = match BUCKET_MS {
-            1000 | 60_000 => 2,
-            _ => 1,
-        };
-        let keep = self.sums[..used].iter().map(|(start, _)| *start).min().unwrap_or(self.first);
+        let keep = self.sums[..self.slots()].iter().map(|(start, _)| *start).min().unwrap_or(self.first);
         while self.first < keep {
             self.buckets.pop_front();
             self.first += 1;
@@ -268,6 +306,29 @@ mod tests {
         assert_eq!(frozen.over(Window::FiveMinutes), Counts { requests: 300, errors: 300, slow: 0 });
         assert_eq!(frozen.over(Window::Hour), Counts { requests: 3600, errors: 600, slow: 0 });
         assert_eq!(frozen.over(Window::SixHours).requests, 7200);
+    }
+
+    /// Scenario: rings as they are after two hours with failures, and the same with a sum, a start or an order that is wrong.
+    /// Guarantees: what was counted is sound, whatever else is not.
+    #[test]
+    fn what_was_counted_is_sound() {
+        let mut ring = CountsRing::default();
+        assert!(ring.is_sound());
+        for hour in 0..3 {
+            one_a_second(&mut ring, hour * 3600, (hour + 1) * 3600, hour);
+            assert!(ring.is_sound());
+            ring.freeze(Timestamp((hour + 1) * 3_600_000));
+            assert!(ring.is_sound());
+        }
+        let broken = |change: fn(&mut CountsRing)| {
+            let mut ring = ring.clone();
+            change(&mut ring);
+            !ring.is_sound()
+        };
+        assert!(broken(|ring| ring.fine.sums[0].1.requests += 1));
+        assert!(broken(|ring| ring.minutes.sums[1].0 = 0));
+        assert!(broken(|ring| ring.coarse.buckets.swap(0, 1)));
+        assert!(broken(|ring| ring.hours.buckets[0].1.slow = u64::MAX));
     }
 
     /// Scenario: ten days of traffic.

@@ -49,7 +49,8 @@ pub(crate) fn of_proposal(proposal: &Proposal, assessment: &Assessment) -> Featu
             IncidentKind::AvailabilityBurn => set(place::AVAILABILITY, ONE),
             IncidentKind::LatencyBurn => set(place::LATENCY, ONE),
             IncidentKind::Saturation => set(place::SATURATION, ONE),
-            IncidentKind::Pressure | IncidentKind::Slack => {}
+            // Only one kind of action answers what is wedged, so there is nothing to tell apart.
+            IncidentKind::Wedged | IncidentKind::Pressure | IncidentKind::Slack => {}
         }
         set(place::PAGES, if incident.severity == Severity::Page { ONE } else { 0 });
     }

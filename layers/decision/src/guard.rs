@@ -4,7 +4,7 @@
 //! never change a proposal, so what was proposed and what was allowed can always be told apart.
 
 use homeostat_core::actions::Action;
-use homeostat_core::{ActionId, PolicyView, Regime, Timestamp, WithholdReason};
+use homeostat_core::{ActionId, Caution, PolicyView, Regime, Timestamp, WithholdReason};
 
 use crate::Past;
 
@@ -24,6 +24,8 @@ pub struct GuardView<'a> {
     pub view: PolicyView<'a>,
     /// What is open and was decided lately, this tick's plan included.
     pub past: &'a Past,
+    /// What guards remember.
+    pub caution: &'a Caution,
     /// The regime of this tick.
     pub regime: Regime,
 }

@@ -4,6 +4,7 @@
 //! what was learned. Does not carry anything out. The plan is computed the same way in every regime and at every level of
 //! autonomy; whether it is emitted is not decided here.
 
+mod caution;
 mod choice;
 mod features;
 mod guard;
@@ -12,10 +13,11 @@ mod lottery;
 mod past;
 
 use homeostat_core::{
-    ActionId, ActionRequest, ChoiceRecord, Label, Learner, PROPOSALS_MAX, Plan, Policy, PolicyView, Proposal, Regime,
-    Withheld,
+    ActionId, ActionRequest, Caution, ChoiceRecord, Label, Learner, PROPOSALS_MAX, Plan, Policy, PolicyView, Proposal,
+    Regime, Withheld,
 };
 
+pub use crate::caution::{note, watch};
 pub use crate::guard::{Candidate, Guard, GuardView, Refusal};
 pub use crate::guards::CATALOGUE;
 pub use crate::past::Past;
@@ -29,6 +31,10 @@ pub struct Inputs<'a> {
     pub policies: &'a [&'static dyn Policy],
     /// Who is asked where more than one thing could be done, and people want exploration.
     pub learner: &'a dyn Learner,
+    /// The guards, in order.
+    pub guards: &'a [&'static dyn Guard],
+    /// What guards remember.
+    pub caution: &'a Caution,
     /// The regime of this tick.
     pub regime: Regime,
     /// The number of the first request.
@@ -39,17 +45,17 @@ pub struct Inputs<'a> {
 
 /// Plans one tick.
 pub fn plan(inputs: Inputs<'_>) -> Plan {
-    let Inputs { view, regime, .. } = inputs;
+    let view = inputs.view;
     let mut plan = Plan { at: view.snapshot.at, ..Plan::default() };
     let proposals = proposals(&inputs);
     if proposals.is_empty() && inputs.approved.is_empty() {
         return plan;
     }
     let mut past = Past::of(&view);
-    recheck(&inputs, &past, &mut plan);
+    recheck(&inputs, &mut past, &mut plan);
     let mut allowed = Vec::new();
     for proposal in proposals {
-        match refusal(&proposal, &GuardView { view, past: &past, regime }) {
+        match refusal(&inputs, &proposal, &past) {
             Some((guard, refusal)) => plan.withheld.push(withhold(proposal, guard, refusal)),
             None => allowed.push(proposal),
         }
@@ -61,15 +67,15 @@ pub fn plan(inputs: Inputs<'_>) -> Plan {
     for mut choice in chosen.choices {
         let record = choice.record.take();
         // Once more, now that the requests before it have spent some of the budgets.
-        match refusal(&choice.proposal, &GuardView { view, past: &past, regime }) {
+        match refusal(&inputs, &choice.proposal, &past) {
             Some((guard, refusal)) => {
                 plan.withheld.push(withhold(choice.proposal, guard, refusal));
                 plan.choices.extend(record);
             }
             None => {
                 plan.choices.extend(record.map(|record| ChoiceRecord { request: Some(id), ..record }));
-                let request = request(id, choice, &view);
-                past.accept(&request);
+                let request = request(id, choice, &inputs);
+                past.accept(&request, view.snapshot.at);
                 plan.requests.push(request);
                 id = id.next();
             }
@@ -90,12 +96,14 @@ fn proposals(inputs: &Inputs<'_>) -> Vec<Proposal> {
 }
 
 /// A request that has waited for a person meets a world that has moved on; every guard is asked again.
-fn recheck(inputs: &Inputs<'_>, past: &Past, plan: &mut Plan) {
+fn recheck(inputs: &Inputs<'_>, past: &mut Past, plan: &mut Plan) {
     for request in inputs.approved {
         let candidate = Candidate { action: &request.action, id: Some(request.id) };
-        let view = GuardView { view: inputs.view, past, regime: inputs.regime };
-        match first_refusal(&candidate, &view) {
-            None => plan.approved.push(request.id),
+        match first_refusal(inputs, &candidate, past) {
+            None => {
+                past.release(request, inputs.view.snapshot.at);
+                plan.approved.push(request.id);
+            }
             Some((guard, refusal)) => plan.withheld.push(withhold(as_proposal(request), guard, refusal)),
         }
     }
@@ -110,19 +118,22 @@ fn as_proposal(request: &ActionRequest) -> Proposal {
     }
 }
 
-fn refusal(proposal: &Proposal, view: &GuardView<'_>) -> Option<(Label, Refusal)> {
-    first_refusal(&Candidate { action: &proposal.action, id: None }, view)
+fn refusal(inputs: &Inputs<'_>, proposal: &Proposal, past: &Past) -> Option<(Label, Refusal)> {
+    first_refusal(inputs, &Candidate { action: &proposal.action, id: None }, past)
 }
 
-fn first_refusal(candidate: &Candidate<'_>, view: &GuardView<'_>) -> Option<(Label, Refusal)> {
-    CATALOGUE.iter().find_map(|guard| guard.check(candidate, view).map(|refusal| (Label::new(guard.name()), refusal)))
+fn first_refusal(inputs: &Inputs<'_>, candidate: &Candidate<'_>, past: &Past) -> Option<(Label, Refusal)> {
+    let view = GuardView { view: inputs.view, past, caution: inputs.caution, regime: inputs.regime };
+    let said = |guard: &&'static dyn Guard| Some((Label::new(guard.name()), guard.check(candidate, &view)?));
+    inputs.guards.iter().find_map(said)
 }
 
 fn withhold(proposal: Proposal, guard: Label, refusal: Refusal) -> Withheld {
     Withheld { proposal, guard, reason: refusal.reason, until: refusal.until }
 }
 
-fn request(id: ActionId, choice: choice::Choice, view: &PolicyView<'_>) -> ActionRequest {
+fn request(id: ActionId, choice: choice::Choice, inputs: &Inputs<'_>) -> ActionRequest {
+    let view = &inputs.view;
     let proposal = choice.proposal;
     let incident = proposal.incident.and_then(|id| view.assessment.incident(id)).map(|found| (found.id, found.kind));
     let baseline = proposal.action.expectation.measure().and_then(|measure| measure.read(view.snapshot));
@@ -136,6 +147,6 @@ fn request(id: ActionId, choice: choice::Choice, view: &PolicyView<'_>) -> Actio
         why: proposal.why,
         propensity: choice.propensity,
         alternatives: choice.alternatives,
-        passed: CATALOGUE.iter().map(|guard| Label::new(guard.name())).collect(),
+        passed: inputs.guards.iter().map(|guard| Label::new(guard.name())).collect(),
     }
 }

@@ -28,14 +28,14 @@ fn verdict_on(expectation: &Expectation, (before, after): (Option<u64>, Option<u
 }
 
 fn relieved(before: u64, after: u64, by: BasisPoints) -> Verdict {
-    let has_fallen = after <= before - by.of(before) && after < before;
+    let has_fallen = after <= before.saturating_sub(by.of(before)) && after < before;
     if has_fallen { Verdict::Kept } else { Verdict::Inconclusive }
 }
 
 fn stayed(before: u64, after: u64, limit: u64) -> Verdict {
     if after <= limit {
         Verdict::Kept
-    } else if before + NOISE.of(before) < after {
+    } else if before.saturating_add(NOISE.of(before)) < after {
         Verdict::Undone
     } else {
         Verdict::Inconclusive

@@ -129,6 +129,8 @@ impl Execution {
         let deadline = now + kind_of(&trial.request).apply_within;
         enter(trial, TrialState::Requested { deadline, asked: false }, Measured::default(), step);
         step.effects.push(Effect::Apply { id, actuation: trial.request.action.actuation.clone() });
+        // It was decided long ago; what rests, and what is spent, counts from now on.
+        self.ledger.enter(LedgerEntry { at: now, ..entry(&trial.request) });
     }
 
     /// Moves every trial whose time has come.
@@ -341,6 +343,7 @@ fn entry(request: &ActionRequest) -> LedgerEntry {
         class: request.action.class,
         target: request.action.target.clone(),
         at: request.decided,
+        turns: request.action.turns(),
     }
 }
 

@@ -2,8 +2,11 @@
 //!
 //! Answers how a trial moves from `requested` to `judged` under reports that are good, bad, late, lost and doubled.
 
-use homeostat_core::actions::{self, Measure};
-use homeostat_core::{BasisPoints, Indicator, Label, Reading, Replicas, ServiceName, Settings, Signal, Target};
+use homeostat_core::actions::{self, Action, Measure};
+use homeostat_core::{
+    BasisPoints, Indicator, Label, Reading, Replicas, RestartPermission, ServiceName, ServicePermissions, Settings,
+    Signal, Target,
+};
 
 use super::*;
 
@@ -155,4 +158,26 @@ fn doubled_reports_change_nothing() {
     life.at(21, 4000);
     life.report(30, ReportKind::Applied);
     assert_eq!(life.stages().len(), 3);
+}
+
+/// Scenario: a restart is decided while its class may act, for a service that permits it unasked and for one that does not.
+/// Guarantees: the first is sent, the second waits for a person; so is whatever else has no way back.
+#[test]
+fn what_cannot_be_undone_asks_first() {
+    let stage_of = |action: Action, permission: Option<RestartPermission>| {
+        let mut settings = Settings::default();
+        (settings.autonomy.remediation, settings.autonomy.scaling) = (Autonomy::Act, Autonomy::Act);
+        let permitted = ServicePermissions { restart: permission, ..Default::default() };
+        settings.permissions.services.insert("cart".into(), permitted);
+        let plan = Plan { requests: vec![ActionRequest { action, ..request() }], ..Plan::default() };
+        let (mut execution, mut step) = (Execution::default(), Step::default());
+        execution.start(Timestamp(0), Gate::Open, &plan, &settings, &mut step);
+        step.changes[0].to
+    };
+    let restart = || actions::restart_instance(&"cart".into(), &"a".into());
+    assert_eq!(stage_of(restart(), Some(RestartPermission::Unasked)), TrialStage::Requested);
+    assert_eq!(stage_of(restart(), Some(RestartPermission::Asked)), TrialStage::AwaitingApproval);
+    let scale = request().action;
+    assert_eq!(stage_of(scale.clone(), None), TrialStage::Requested);
+    assert_eq!(stage_of(Action { way_back: None, ..scale }, None), TrialStage::AwaitingApproval);
 }

@@ -124,7 +124,7 @@ fn add_readings(baselines: &mut PerIndicator<Baseline>, readings: &PerIndicator<
 }
 
 fn add_reading(baseline: &mut Baseline, value: u64) {
-    if baseline.count == BASELINE_COUNT_MAX {
+    if BASELINE_COUNT_MAX <= baseline.count {
         baseline.count /= 2;
         baseline.sum /= 2;
         baseline.sum_of_squares /= 2;

@@ -7,7 +7,7 @@ use homeostat_core::{
     Counts, CountsRing, Indicator, PerIndicator, PerceptionSettings, Reading, Target, Timestamp, Window, WindowCounts,
 };
 
-use crate::track::{Absorbed, Track};
+use crate::track::{Absorbed, Heard, Track};
 
 /// Everything remembered of one target.
 #[derive(Debug, Default)]
@@ -27,13 +27,13 @@ impl Followed {
         self.counts.as_deref()
     }
 
-    pub(crate) fn absorb(&mut self, target: &Target, indicator: Indicator, value: u64, at: Timestamp) {
+    pub(crate) fn absorb(&mut self, target: &Target, indicator: Indicator, heard: Heard) {
         let Some(track) = self.tracks.get_mut(indicator) else {
-            self.tracks.insert(indicator, Track::first(indicator, value, at));
+            self.tracks.insert(indicator, Track::first(indicator, heard));
             return;
         };
-        if let (Absorbed::Grew { by }, Target::Service(_)) = (track.absorb(indicator, value, at), target) {
-            self.count(indicator, by, at);
+        if let (Absorbed::Grew { by }, Target::Service(_)) = (track.absorb(indicator, heard), target) {
+            self.count(indicator, by, heard.at);
         }
     }
 

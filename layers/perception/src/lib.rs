@@ -5,6 +5,7 @@
 
 mod followed;
 mod track;
+mod witnesses;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use homeostat_core::{
 };
 
 use crate::followed::Followed;
+use crate::track::Heard;
 
 /// Edges of the service graph kept at once: four for each service that is followed by default.
 const EDGES_MAX: usize = 65_536;
@@ -103,10 +105,10 @@ impl Perception {
             return;
         };
         for observation in run {
-            if let Observation::Measured { signal, value, at } = observation {
+            if let Observation::Measured { signal, value, at, witness } = observation {
                 let at = now.min(*at);
                 self.forget_due = self.forget_due.min(at + self.forget_after);
-                followed.absorb(target, signal.indicator, *value, at);
+                followed.absorb(target, signal.indicator, Heard { value: *value, at, witness: *witness });
             }
         }
     }
@@ -157,7 +159,7 @@ fn are_of_one_target(one: &Observation, other: &Observation) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use homeostat_core::{MissingReason, Window};
+    use homeostat_core::{MissingReason, Window, Witness};
 
     use super::*;
 
@@ -189,6 +191,24 @@ mod tests {
         assert_eq!(read(&mut perception, 5000), Reading::Missing { why: MissingReason::NeverObserved });
     }
 
+    /// Scenario: of one instant there are two readings each, of utilisation and of instances, in either order.
+    /// Guarantees: the higher utilisation is believed whoever speaks last, and of instances what was said first.
+    #[test]
+    fn of_two_readings_that_disagree_the_worse_is_believed() {
+        for (first, second) in [(3000, 9000), (9000, 3000)] {
+            let mut perception = Perception::default();
+            for at_s in 100..110 {
+                observe(&mut perception, Indicator::Utilization, first, at_s);
+                observe(&mut perception, Indicator::Utilization, second, at_s);
+                observe(&mut perception, Indicator::ReplicasReady, first, at_s);
+                observe(&mut perception, Indicator::ReplicasReady, second, at_s);
+            }
+            let snapshot = freeze(&mut perception, 109);
+            assert_eq!(snapshot.reading(&service(), Indicator::Utilization).fresh(), Some(9000));
+            assert_eq!(snapshot.reading(&service(), Indicator::ReplicasReady).fresh(), Some(first));
+        }
+    }
+
     /// Scenario: utilisation jumps between 40 % and 80 % from second to second, then stays at 80 %.
     /// Guarantees: it reads as its mean over five seconds, and follows once it stays.
     #[test]
@@ -203,6 +223,30 @@ mod tests {
             observe(&mut perception, Indicator::Utilization, 8000, second);
         }
         assert_eq!(freeze(&mut perception, 134).reading(&service(), Indicator::Utilization).fresh(), Some(8000));
+    }
+
+    /// Scenario: telemetry says a service is idle and its scale endpoint says that it is busy; then both say nearly the same;
+    /// then one of them falls silent.
+    /// Guarantees: while they contradict each other nothing is known; when they agree, or one is stale, the rest is believed.
+    #[test]
+    fn what_two_sources_say_differently_is_not_known() {
+        let mut perception = Perception::default();
+        let mut read = |second: u64, telemetry: Option<u64>, endpoint: u64| {
+            let at = Timestamp(second * 1000);
+            let said = |value| Observation::new(service(), Indicator::Utilization, value, at);
+            let both = [telemetry.map(said), Some(said(endpoint).by(Witness::ScaleEndpoint))];
+            let both: Vec<_> = both.into_iter().flatten().collect();
+            perception.absorb(at, &both, &PerceptionSettings::default());
+            freeze(&mut perception, second).reading(&service(), Indicator::Utilization)
+        };
+        let contradictory = Reading::Missing { why: MissingReason::Contradictory };
+        assert_eq!((100..110).map(|second| read(second, Some(500), 9000)).find(|found| *found != contradictory), None);
+        let agreed = (110..140).map(|second| read(second, Some(8000), 9000)).last();
+        assert!(matches!(agreed, Some(Reading::Fresh { .. })), "{agreed:?}");
+        let broken = (140..145).map(|second| read(second, Some(100), 9000)).last();
+        assert_eq!(broken, Some(contradictory));
+        let alone = (145..170).map(|second| read(second, None, 9000)).last();
+        assert_eq!(alone, Some(Reading::Fresh { value: 9000 }));
     }
 
     /// Scenario: latency rose by 500 µs a second, then the sensor fell silent for twenty seconds.

@@ -6,8 +6,10 @@
 use std::collections::VecDeque;
 
 use homeostat_core::{
-    Direction, Indicator, IndicatorKind, Millis, MissingReason, PerceptionSettings, Reading, Timestamp,
+    Direction, Indicator, IndicatorKind, Millis, MissingReason, PerceptionSettings, Reading, Timestamp, Witness,
 };
+
+use crate::witnesses::Witnesses;
 
 /// The time over which a counter's rate is taken.
 const RATE_OVER: Millis = Millis::from_secs(10);
@@ -18,6 +20,17 @@ const MEAN_OVER: Millis = Millis::from_secs(5);
 /// Readings kept per counter or averaged gauge: one a second over either time, and room. A source that reports faster is
 /// read over a shorter time.
 const RECENT_MAX: usize = 20;
+
+/// One observation of a signal.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Heard {
+    /// The total or the value.
+    pub(crate) value: u64,
+    /// When it was true at the source.
+    pub(crate) at: Timestamp,
+    /// Who says so.
+    pub(crate) witness: Witness,
+}
 
 /// What an observation did to a track.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,17 +55,21 @@ pub(crate) struct Track {
     recent: VecDeque<(Timestamp, u64)>,
     /// What `recent` says, worked out when it changes: a tick reads every track, and the readings lie elsewhere in memory.
     said: Option<u64>,
+    witness: Witness,
+    /// Of a gauge that two sources tell.
+    witnesses: Option<Box<Witnesses>>,
 }
 
 impl Track {
-    pub(crate) fn first(indicator: Indicator, value: u64, at: Timestamp) -> Track {
+    pub(crate) fn first(indicator: Indicator, heard: Heard) -> Track {
+        let Heard { value, at, witness } = heard;
         let first = match indicator.kind() {
             IndicatorKind::Counter => Some(0),
             IndicatorKind::Averaged => Some(value),
             IndicatorKind::Gauge => None,
         };
         let recent = first.map(|first| (at, first)).into_iter().collect();
-        let mut track = Track { value, at, rise_max: 0, recent, said: None };
+        let mut track = Track { value, at, rise_max: 0, recent, said: None, witness, witnesses: None };
         track.say(indicator);
         track
     }
@@ -61,8 +78,21 @@ impl Track {
         self.at
     }
 
-    pub(crate) fn absorb(&mut self, indicator: Indicator, value: u64, at: Timestamp) -> Absorbed {
-        if at < self.at {
+    pub(crate) fn absorb(&mut self, indicator: Indicator, heard: Heard) -> Absorbed {
+        let Heard { value, at, witness } = heard;
+        // Totals of two sources count different things; the first one is kept.
+        if at < self.at || (witness != self.witness && indicator.kind() == IndicatorKind::Counter) {
+            return Absorbed::Read;
+        }
+        match &mut self.witnesses {
+            Some(witnesses) => witnesses.hear(heard),
+            None if witness != self.witness => {
+                let before = Heard { value: self.value, at: self.at, witness: self.witness };
+                self.witnesses = Some(Box::new(Witnesses::of(before, heard)));
+            }
+            None => {}
+        }
+        if self.contradicts(indicator, value, at) {
             return Absorbed::Read;
         }
         let absorbed = match indicator.kind() {
@@ -74,10 +104,26 @@ impl Track {
         absorbed
     }
 
+    /// Whether `value` disagrees with what a gauge said of the same instant, and is not to be believed. The worse of the two
+    /// is believed, and where neither is worse the first, so that it does not depend on who speaks last.
+    fn contradicts(&mut self, indicator: Indicator, value: u64, at: Timestamp) -> bool {
+        if indicator.kind() == IndicatorKind::Counter || self.at < at {
+            return false;
+        }
+        let is_worse = indicator.direction() == Direction::HigherIsWorse && self.value < value;
+        if is_worse {
+            self.recent.pop_back();
+        }
+        !is_worse
+    }
+
     pub(crate) fn read(&self, indicator: Indicator, now: Timestamp, settings: &PerceptionSettings) -> Reading {
         let age = now.since(self.at);
         match self.said {
             None => Reading::Missing { why: MissingReason::OneTotalOnly },
+            Some(_) if self.witnesses.as_ref().is_some_and(|both| both.contradict(now, settings)) => {
+                Reading::Missing { why: MissingReason::Contradictory }
+            }
             Some(value) if age <= settings.stale_after => Reading::Fresh { value },
             Some(last) => Reading::Stale { last, worst: self.worst(indicator, last, age), age },
         }

@@ -13,10 +13,7 @@ pub(crate) struct FreshEvidence;
 
 /// The indicators that actions rest on; for others nobody needs to remember when they were last seen.
 pub(crate) fn watches(indicator: Indicator) -> bool {
-    matches!(
-        indicator,
-        Indicator::RequestsTotal | Indicator::LatencyP99 | Indicator::Utilization | Indicator::GoodTotal
-    )
+    matches!(indicator, Indicator::RequestsTotal | Indicator::LatencyP99 | Indicator::Utilization)
 }
 
 impl Checker for FreshEvidence {
@@ -46,7 +43,7 @@ fn evidence(measure: &Measure) -> Option<(&ServiceName, Indicator)> {
             signal.target.service().filter(|_| watches(signal.indicator)).map(|service| (service, signal.indicator))
         }
         Measure::BadRatio { service, .. } => Some((service, Indicator::RequestsTotal)),
-        Measure::GoodAnswerGap { service } => Some((service, Indicator::GoodTotal)),
+        Measure::AnswerGap { service } => Some((service, Indicator::RequestsTotal)),
         // Instances are not remembered one by one.
         Measure::Stuck { .. } | Measure::KeptShare { .. } | Measure::SpansKeptByChance => None,
     }

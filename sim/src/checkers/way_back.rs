@@ -3,12 +3,18 @@
 //! Telling people and looking closer change nothing. A restart cannot be taken back: it must have been permitted, and leave
 //! others that serve. An undo must put back exactly what was recorded.
 
-use homeostat_core::{ActionRequest, Actuation, Effect, RestartPermission};
+use std::collections::BTreeMap;
+
+use homeostat_core::{ActionRequest, Actuation, Effect, RestartPermission, ServiceName};
 
 use crate::checkers::{Checker, Complaint, Scene};
+use crate::plants::Readings;
 
-/// Has no memory.
-pub(crate) struct WayBack;
+/// How many instances of each service served in the last second.
+#[derive(Default)]
+pub(crate) struct WayBack {
+    serving: BTreeMap<ServiceName, u32>,
+}
 
 impl Checker for WayBack {
     fn effect(
@@ -22,6 +28,11 @@ impl Checker for WayBack {
         if let Actuation::Restart { service, .. } = actuation {
             if scene.settings.permissions.of(service).restart != Some(RestartPermission::Unasked) {
                 complaints.push(scene.complain("permission to restart unasked", format!("\"{actuation}\"")));
+            }
+            let serving = self.serving.get(service).copied().unwrap_or(0);
+            if serving < 2 {
+                complaints
+                    .push(scene.complain("another instance that serves", format!("{serving} and \"{actuation}\"")));
             }
             return;
         }
@@ -45,6 +56,12 @@ impl Checker for WayBack {
                 complaints.push(scene.complain(format!("{id} undone by {way_back:?}"), format!("\"{actuation}\"")));
             }
             _ => {}
+        }
+    }
+
+    fn second(&mut self, truth: &Readings, scene: &Scene<'_>, _complaints: &mut Vec<Complaint>) {
+        for (name, readings) in scene.names.iter().zip(&truth.services) {
+            self.serving.insert(name.clone(), readings.replicas);
         }
     }
 }

@@ -68,6 +68,11 @@ impl Host {
         self.utilization_bp
     }
 
+    #[cfg(test)]
+    pub(crate) fn busy(&self) -> u32 {
+        self.busy
+    }
+
     fn book(&mut self, now: SimTime) {
         let used = (self.busy + self.taken).min(self.cores);
         self.used_us += (now.0 - self.since.0) * u64::from(used);

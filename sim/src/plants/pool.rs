@@ -90,6 +90,12 @@ impl Pool {
         self.exhausted
     }
 
+    #[cfg(test)]
+    pub(crate) fn leftovers(&self) -> Option<String> {
+        let is_empty = self.in_use == 0 && self.waiting.is_empty();
+        (!is_empty).then(|| format!("{} connections in use, {} wait", self.in_use, self.waiting.len()))
+    }
+
     fn size(&self, instances: u32) -> u32 {
         // What an instance that is gone still works on keeps its connections.
         self.spec.connections * instances.max(1)

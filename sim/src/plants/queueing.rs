@@ -6,6 +6,8 @@
 
 mod calls;
 mod clients;
+#[cfg(test)]
+mod leftovers;
 mod single;
 mod waits;
 

@@ -1,6 +1,7 @@
 //! The plant against what queueing theory and plain counting say of it.
 
 mod features;
+mod laws;
 mod theory;
 
 use homeostat_core::{Micros, SamplingProbability, Seed, ServiceSampling};

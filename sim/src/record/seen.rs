@@ -70,7 +70,7 @@ impl Seen {
             Event::Reconfigured(settings) => self.settings = (**settings).clone(),
             Event::Observed(batch) => batch.iter().for_each(|observation| self.observe(at, observation)),
             Event::Reported(report) => self.reports.push((at_s, report.clone())),
-            Event::Operator(command) => self.operator.push((at_s, *command)),
+            Event::Operator(command) => self.operator.push((at_s, command.clone())),
             Event::Tick => {
                 if let Some(second) = self.second(at) {
                     self.ticks[second] = true;
@@ -82,7 +82,7 @@ impl Seen {
 
     fn observe(&mut self, arrived: Timestamp, observation: &Observation) {
         match observation {
-            Observation::Measured { signal, value, at } => {
+            Observation::Measured { signal, value, at, .. } => {
                 let (Target::Service(service), Some(second)) = (&signal.target, self.second(*at)) else { return };
                 self.measure(service, signal.indicator, second, *value);
                 let row = &mut self.rows(service)[second];
@@ -140,8 +140,6 @@ fn spread(before: Option<(usize, u64)>, (second, total): (usize, u64), mut add: 
 
 #[cfg(test)]
 mod tests {
-    use homeostat_core::Signal;
-
     use super::*;
 
     /// Scenario: a counter is told at 1, 2 and 5 s, a gauge late, and a call in between.
@@ -149,11 +147,8 @@ mod tests {
     #[test]
     fn a_log_becomes_rows_of_seconds() {
         let target = || Target::Service(ServiceName::from("a"));
-        let told = |indicator, value, at_s: u64| Observation::Measured {
-            signal: Signal::new(target(), indicator),
-            value,
-            at: Timestamp(1000 + at_s * 1000),
-        };
+        let told =
+            |indicator, value, at_s: u64| Observation::new(target(), indicator, value, Timestamp(1000 + at_s * 1000));
         let at = |at_s: u64, event| (Timestamp(1000 + at_s * 1000), event);
         let events = [
             at(0, Event::Reconfigured(Box::default())),

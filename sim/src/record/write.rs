@@ -192,7 +192,7 @@ fn operator(told: &Told<'_>, text: &mut String) {
             OperatorCommand::Hold => "hold",
             OperatorCommand::Resume => "resume",
             // Another run has other actions.
-            OperatorCommand::Approve(_) | OperatorCommand::Reject(_) => return None,
+            OperatorCommand::Approve(_) | OperatorCommand::Reject(_) | OperatorCommand::Arm { .. } => return None,
         };
         Some(format!("  - {{ at_s: {}, says: {says} }}", (*at_s).max(1)))
     });

@@ -119,6 +119,17 @@ pub(crate) struct RawSettings {
     /// What else may be done, by service.
     pub(crate) permissions: BTreeMap<String, RawPermissions>,
     pub(crate) autonomy: RawAutonomy,
+    pub(crate) guards: RawGuards,
+}
+
+/// Guards that are narrower or wider than usual.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct RawGuards {
+    pub(crate) blast_targets_max: Option<u32>,
+    pub(crate) blast_window_s: Option<u64>,
+    pub(crate) scaling_per_minute_max: Option<u32>,
+    pub(crate) allow_zero: bool,
 }
 
 /// The promises of one service; `default` as a name means all others.

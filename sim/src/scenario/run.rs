@@ -21,6 +21,8 @@ pub struct Options {
     pub policies: &'static [&'static dyn Policy],
     /// The learner that the loop asks instead of the one that ships.
     pub learner: Option<&'static dyn Learner>,
+    /// A guard that is taken out, to see what it is for.
+    pub without_guard: Option<&'static str>,
     /// Whether the seed also changes the scenario.
     pub perturbation: Perturbation,
     /// How much goes into the digest.
@@ -37,6 +39,7 @@ impl Default for Options {
         Options {
             policies: homeostat_policies::CATALOGUE,
             learner: None,
+            without_guard: None,
             perturbation: Perturbation::None,
             digest: DigestScope::Effects,
             keep: Keep::Nothing,
@@ -48,10 +51,11 @@ impl Default for Options {
 impl Options {
     /// A loop that has seen nothing.
     pub(crate) fn control(&self) -> ControlLoop {
-        match self.learner {
+        let control = match self.learner {
             Some(learner) => ControlLoop::with_learner(self.policies, learner),
             None => ControlLoop::new(self.policies),
-        }
+        };
+        self.without_guard.into_iter().fold(control, ControlLoop::without_guard)
     }
 }
 

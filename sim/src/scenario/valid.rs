@@ -281,6 +281,12 @@ impl Validation<'_> {
         settings.autonomy.remediation = raw.autonomy.remediation;
         settings.autonomy.shedding = raw.autonomy.shedding;
         settings.autonomy.profiling = raw.autonomy.profiling;
+        let (raw, guards) = (&raw.guards, &mut settings.guards);
+        let radius = &mut guards.blast_radius;
+        radius.targets_max = raw.blast_targets_max.unwrap_or(radius.targets_max);
+        radius.window = raw.blast_window_s.map_or(radius.window, Millis::from_secs);
+        guards.scaling.actions_max = raw.scaling_per_minute_max.unwrap_or(guards.scaling.actions_max);
+        guards.allow_zero = raw.allow_zero;
         settings
     }
 

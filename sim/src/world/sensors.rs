@@ -6,7 +6,7 @@
 mod wrong;
 
 use homeostat_core::{
-    Indicator, InstanceId, Millis, Observation, Seed, ServiceName, Signal, Stream, Target, Timestamp,
+    Indicator, InstanceId, Millis, Observation, Seed, ServiceName, Signal, Stream, Target, Timestamp, Witness,
 };
 
 use crate::conditions::{Conditions, Sensor};
@@ -14,7 +14,7 @@ use crate::plants::{Readings, ServiceReadings, chance_bp};
 use crate::queue::SimTime;
 
 /// What is read of every service, in the order in which it is sent.
-const OF_SERVICES: [Indicator; 16] = [
+const OF_SERVICES: [Indicator; 15] = [
     Indicator::RequestsTotal,
     Indicator::ErrorsTotal,
     Indicator::SlowTotal,
@@ -26,7 +26,6 @@ const OF_SERVICES: [Indicator; 16] = [
     Indicator::Utilization,
     Indicator::ReplicasReady,
     Indicator::HeadProbability,
-    Indicator::GoodTotal,
     Indicator::RequestsInFlight,
     Indicator::ConcurrencyLimit,
     Indicator::ShedTotal,
@@ -88,7 +87,9 @@ impl Sensors {
                 let (batch, at) = (destination(sensor, &mut fresh, &mut late), stamp(now, sensor));
                 self.send_service(index, values, at, batch);
                 if let Some(factor_bp) = sensor.contradicted_bp {
-                    self.send_service(index, wrong::contradicted(&values, factor_bp), at, batch);
+                    let mut other = Vec::new();
+                    self.send_service(index, wrong::contradicted(&values, factor_bp), at, &mut other);
+                    batch.extend(other.into_iter().map(|said| said.by(Witness::ScaleEndpoint)));
                 }
                 self.send_calls(index, readings, at, batch);
                 // A frozen sensor shows the service as a whole and no instance.
@@ -102,7 +103,7 @@ impl Sensors {
             let sensor = conditions.agent_sensor;
             let (batch, at) = (destination(sensor, &mut fresh, &mut late), stamp(now, sensor));
             for (signal, value) in self.agent_signals.iter().zip(values) {
-                batch.push(Observation::Measured { signal: signal.clone(), value, at });
+                batch.push(Observation::new(signal.target.clone(), signal.indicator, value, at));
             }
         }
         (fresh, late)
@@ -156,7 +157,6 @@ impl Sensors {
             of.utilization_bp,
             Some(u64::from(of.replicas)),
             Some(u64::from(of.head_ppm)),
-            Some(of.totals.good),
             of.admission.map(|admission| admission.in_flight.into()),
             of.admission.map(|admission| admission.limit.into()),
             of.admission.map(|_| of.totals.shed),
@@ -164,7 +164,7 @@ impl Sensors {
         ];
         for (signal, value) in self.signals[index].iter().zip(values) {
             if let Some(value) = value {
-                batch.push(Observation::Measured { signal: signal.clone(), value, at });
+                batch.push(Observation::new(signal.target.clone(), signal.indicator, value, at));
             }
         }
     }

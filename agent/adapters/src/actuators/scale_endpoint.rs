@@ -5,23 +5,17 @@
 //! worker pool, a script around a cluster's command line, a test.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use homeostat_core::{Actuation, Replicas, ServiceName};
-use http::Method;
+use http::{Method, Uri};
 use serde::{Deserialize, Serialize};
 
-use super::ActuatorError;
-use crate::endpoint::ScaleEndpoint;
+use super::{ActuatorError, TIMEOUT};
 use crate::http_client::HttpClient;
-
-/// How long a scale endpoint may take to accept a number. Accepting is all it must do: the replicas may become ready later,
-/// and the loop waits a minute for the report.
-const TIMEOUT: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
 pub(super) struct ScaleActuator {
-    endpoints: BTreeMap<ServiceName, ScaleEndpoint>,
+    endpoints: BTreeMap<ServiceName, Uri>,
     client: HttpClient,
 }
 
@@ -37,7 +31,7 @@ struct Found {
 }
 
 impl ScaleActuator {
-    pub(super) fn new(endpoints: BTreeMap<ServiceName, ScaleEndpoint>) -> ScaleActuator {
+    pub(super) fn new(endpoints: BTreeMap<ServiceName, Uri>) -> ScaleActuator {
         ScaleActuator { endpoints, client: HttpClient::new(TIMEOUT) }
     }
 
@@ -49,16 +43,16 @@ impl ScaleActuator {
         replicas: Replicas,
     ) -> Result<(), ActuatorError> {
         let no_endpoint = || ActuatorError::NoScaleEndpoint { service: service.clone() };
-        let endpoint = self.endpoints.get(service).ok_or_else(no_endpoint)?;
+        let url = self.endpoints.get(service).ok_or_else(no_endpoint)?;
         let wanted = Wanted { replicas: replicas.0, request_id };
-        let sent = self.client.send(Method::PUT, endpoint.url(), &wanted).await;
+        let sent = self.client.send(Method::PUT, url, &wanted).await;
         sent.map_err(|source| ActuatorError::Scale { service: service.clone(), source })
     }
 
     /// The number of replicas that `service` says it has.
     pub(super) async fn read_back(&self, service: &ServiceName) -> Option<Actuation> {
-        let endpoint = self.endpoints.get(service)?;
-        match self.client.get::<Found>(endpoint.url()).await {
+        let url = self.endpoints.get(service)?;
+        match self.client.get::<Found>(url).await {
             Ok(found) => Some(Actuation::SetReplicas { service: service.clone(), replicas: Replicas(found.replicas) }),
             Err(error) => {
                 tracing::warn!(%service, %error, "cannot read back the number of replicas");

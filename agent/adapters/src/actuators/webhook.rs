@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use homeostat_core::{ActionId, IncidentId, Urgency};
-use http::Method;
+use http::{Method, Uri};
 use serde::Serialize;
 
 use super::ActuatorError;
@@ -44,14 +44,14 @@ struct Posted<'a> {
 
 #[derive(Debug)]
 pub(super) struct WebhookActuator {
-    webhook: Webhook,
+    url: Uri,
     client: HttpClient,
     clock: SystemClock,
 }
 
 impl WebhookActuator {
     pub(super) fn new(webhook: Webhook) -> WebhookActuator {
-        WebhookActuator { webhook, client: HttpClient::new(TIMEOUT), clock: SystemClock::new(None) }
+        WebhookActuator { url: webhook.into(), client: HttpClient::new(TIMEOUT), clock: SystemClock::new(None) }
     }
 
     /// Posts `notice` until it is taken, refused for good, or tried often enough.
@@ -67,7 +67,7 @@ impl WebhookActuator {
         let mut attempts = 0;
         loop {
             attempts += 1;
-            let Err(source) = self.client.send(Method::POST, self.webhook.url(), &posted).await else { return Ok(()) };
+            let Err(source) = self.client.send(Method::POST, &self.url, &posted).await else { return Ok(()) };
             match pauses.next() {
                 Some(pause) if source.is_passing() => tokio::time::sleep(pause).await,
                 _ => return Err(ActuatorError::Notify { attempts, source }),

@@ -28,6 +28,12 @@ pub enum JournalError {
         /// The journal.
         path: PathBuf,
     },
+    /// Another file is in its place, or none.
+    #[error("{} is not the journal that this agent opened; another agent may act in its place, so this one must not", path.display())]
+    Replaced {
+        /// Where it was.
+        path: PathBuf,
+    },
     /// A running agent holds it, and somebody wants to read it from outside.
     #[error("{} is held by a running agent; ask the running agent instead: homeostat journal", path.display())]
     HeldByAgent {

@@ -109,7 +109,7 @@ pub(super) fn actions_of(record: &TickRecord) -> BTreeSet<ActionId> {
     let ended = record.outcomes.iter().map(|outcome| outcome.id);
     let answered = record.operator.iter().filter_map(|said| match said {
         OperatorCommand::Approve(id) | OperatorCommand::Reject(id) => Some(*id),
-        OperatorCommand::Hold | OperatorCommand::Resume => None,
+        OperatorCommand::Hold | OperatorCommand::Resume | OperatorCommand::Arm { .. } => None,
     });
     requested.chain(emitted).chain(moved).chain(ended).chain(answered).collect()
 }

@@ -4,16 +4,18 @@
 //! the same. Does not compute anything that the loop or the data plane does not already know.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use homeostat_core::{
-    AutonomySettings, BasisPoints, Efficacy, EfficacyKey, Incident, Indicator, Knowledge, Millis, ObjectiveKind,
-    Regime, ServiceName, ServiceObjectives, ServiceSampling, Snapshot, TickNumber, Timestamp, Trial, Window, Withheld,
+    AutonomySettings, BasisPoints, Efficacy, EfficacyKey, Incident, Indicator, InstanceId, Knowledge, Millis,
+    ObjectiveKind, Progress, Regime, ServiceName, ServiceObjectives, ServiceSampling, Snapshot, Storm, TickNumber,
+    Timestamp, Trial, Window, Withheld,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::data_plane::{Aggregates, Red, Stats};
 use crate::doors::OpenDoors;
-use crate::view::{Decision, LoopView, Trouble};
+use crate::view::{Decision, Disarmed, LoopView, Trouble};
 
 /// Everything at a glance.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -40,6 +42,15 @@ pub(crate) struct Status {
     pub(crate) trials: Vec<Trial>,
     /// What was decided lately, newest first.
     pub(crate) decisions: Vec<Decision>,
+    /// The file that holds the agent, while it does.
+    #[serde(default)]
+    pub(crate) hold_file: Option<PathBuf>,
+    /// Mass failure, while there is one.
+    #[serde(default)]
+    pub(crate) storm: Option<Storm>,
+    /// What was taken back too often to be tried again.
+    #[serde(default)]
+    pub(crate) disarmed: Vec<Disarmed>,
     /// What was withheld at the last tick.
     pub(crate) withheld: Vec<Withheld>,
     /// What was learned: how each kind of action fared against each kind of incident.
@@ -113,12 +124,44 @@ pub(crate) struct ServiceStatus {
     pub(crate) utilization_bp: Option<u64>,
     /// Instances serving, if fresh.
     pub(crate) replicas: Option<u64>,
+    /// Requests in flight, and how many of them are admitted, where it has a limit.
+    pub(crate) requests_in_flight: Option<u64>,
+    /// Requests in flight that are admitted.
+    pub(crate) concurrency_limit: Option<u64>,
+    /// Requests refused at the limit, in thousandths per second.
+    pub(crate) shed_milli_per_second: Option<u64>,
+    /// The share of optional work done.
+    pub(crate) dimmer_bp: Option<u64>,
+    /// Its instances, where they are known one by one.
+    pub(crate) instances: Vec<InstanceStatus>,
     /// How its traces are sampled, in parts per million.
     pub(crate) sampling: ServiceSampling,
     /// What it promises.
     pub(crate) objectives: ServiceObjectives,
     /// Whom it calls.
     pub(crate) calls: Vec<ServiceName>,
+}
+
+/// One instance.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct InstanceStatus {
+    /// `service.instance.id`.
+    pub(crate) id: InstanceId,
+    /// Requests in flight, if fresh.
+    pub(crate) requests_in_flight: Option<u64>,
+    /// Requests finished in thousandths per second, if fresh.
+    pub(crate) completed_milli_per_second: Option<u64>,
+    /// Whether it holds requests and finishes none.
+    pub(crate) stuck: bool,
+}
+
+fn instance((id, progress): (&InstanceId, Progress)) -> InstanceStatus {
+    InstanceStatus {
+        id: id.clone(),
+        requests_in_flight: progress.held,
+        completed_milli_per_second: progress.finished,
+        stuck: progress.is_stuck(),
+    }
 }
 
 /// Services as the last tick saw them, with exact counts from the data plane.
@@ -147,6 +190,11 @@ fn service(name: &ServiceName, exact: Option<Red>, snapshot: &Snapshot, view: &L
         latency_p99_us: value(Indicator::LatencyP99),
         utilization_bp: value(Indicator::Utilization),
         replicas: value(Indicator::ReplicasReady),
+        requests_in_flight: value(Indicator::RequestsInFlight),
+        concurrency_limit: value(Indicator::ConcurrencyLimit),
+        shed_milli_per_second: value(Indicator::ShedTotal),
+        dimmer_bp: value(Indicator::Dimmer),
+        instances: snapshot.instances(name).map(instance).collect(),
         sampling: view.sampling_of(name),
         objectives: view.settings.objectives.of(name),
         calls: snapshot.callees(name).cloned().collect(),

@@ -71,7 +71,7 @@ impl From<Goal> for Utility {
 #[derive(Debug, Args)]
 pub(crate) struct SwimArgs {
     /// Run a plant on a trace instead of a scenario.
-    #[arg(long, requires = "trace", conflicts_with_all = ["scenario", "perturbed", "report"])]
+    #[arg(long, requires = "trace", conflicts_with_all = ["scenario", "perturbed", "twice", "report"])]
     pub(crate) plant: Option<Plant>,
     /// The arrivals: one number a line, the seconds since the request before.
     #[arg(long, value_name = "FILE.delta", requires = "plant")]

@@ -9,7 +9,7 @@ use homeostat_adapters::JournalReader;
 use homeostat_core::{BasisPoints, Micros, TrialStage, Unit};
 
 use super::{Answer, CommandError, asking, state_dir, write_json};
-use crate::api::Status;
+use crate::api::{ServiceStatus, Status};
 use crate::cli::{ExplainArgs, JournalSource, StatusArgs};
 use crate::client::{AgentClient, ClientError};
 use crate::explain::Explanation;
@@ -74,12 +74,32 @@ fn write_agent(out: &mut dyn Write, status: &Status) -> Result<(), CommandError>
     if let Some(trouble) = &status.trouble {
         writeln!(out, "TROUBLE: {trouble}")?;
     }
+    write_restraints(out, status)?;
     let pipeline = &status.pipeline;
     let kept: u64 = pipeline.spans_kept.values().sum();
     let received = pipeline.spans_received;
     writeln!(out, "spans: {received} received, {kept} kept ({})", BasisPoints::from_ratio(kept, received))?;
     let doors = status.doors.named().map(|(name, door)| door.map(|door| format!("{name} {door}")));
     Ok(writeln!(out, "doors: {}", doors.into_iter().flatten().collect::<Vec<_>>().join(" · "))?)
+}
+
+/// What keeps the agent from acting though nothing is broken.
+fn write_restraints(out: &mut dyn Write, status: &Status) -> Result<(), CommandError> {
+    if let Some(path) = &status.hold_file {
+        writeln!(out, "HELD: the file {} is there; remove it, and the agent acts again", path.display())?;
+    }
+    if let Some(storm) = &status.storm {
+        let since = time_of_day(storm.since);
+        let (troubled, known) = (storm.troubled, storm.known);
+        writeln!(out, "STORM since {since}: {troubled} of {known} services are in trouble at once; nothing is done")?;
+    }
+    for one in &status.disarmed {
+        let way = one.way.map_or_else(String::new, |way| format!(" ({way})"));
+        let (kind, target, until) = (&one.kind, &one.target, time_of_day(one.until));
+        write!(out, "DISARMED until {until}: {kind}{way} on {target}, taken back {} times in a row", one.undone)?;
+        writeln!(out, "; homeostat arm '{target}' {kind}")?;
+    }
+    Ok(())
 }
 
 fn write_services(out: &mut dyn Write, status: &Status) -> Result<(), CommandError> {
@@ -114,6 +134,23 @@ fn write_services(out: &mut dyn Write, status: &Status) -> Result<(), CommandErr
             service.sampling.head,
             service.sampling.tail,
         )?;
+    }
+    status.services.iter().try_for_each(|service| write_help(out, service))
+}
+
+/// What is limited, dimmed or stuck; nothing of a service that is neither.
+fn write_help(out: &mut dyn Write, service: &ServiceStatus) -> Result<(), CommandError> {
+    let name = &service.name;
+    if let (Some(limit), Some(in_flight)) = (service.concurrency_limit, service.requests_in_flight) {
+        let shed = Unit::MilliPerSecond.render(service.shed_milli_per_second.unwrap_or(0));
+        writeln!(out, "{name}: {in_flight} requests in flight of {limit} admitted, {shed} refused")?;
+    }
+    if let Some(dimmer) = service.dimmer_bp {
+        writeln!(out, "{name}: {} of its optional work is done", Unit::BasisPoints.render(dimmer))?;
+    }
+    for instance in service.instances.iter().filter(|instance| instance.stuck) {
+        let held = instance.requests_in_flight.unwrap_or(0);
+        writeln!(out, "{name}: {} holds {held} requests and finishes none", instance.id)?;
     }
     Ok(())
 }

@@ -1,13 +1,14 @@
 //! `run`: the agent, until it is told to stop.
 //!
-//! Answers signals: SIGTERM and SIGINT drain and end it, SIGHUP reloads the manifest. Says at the start, in a few lines, what
+//! Answers signals: SIGTERM and SIGINT drain and end it, SIGHUP reloads the manifest, SIGUSR1 holds it and SIGUSR2 lets
+//! it act again. Says at the start, in a few lines, what
 //! it is about to do, because people start agents far more often than they read manuals.
 
 use std::io::Write;
 use std::path::PathBuf;
 
-use homeostat_core::Autonomy;
 use homeostat_core::actions::ActionClass;
+use homeostat_core::{Autonomy, OperatorCommand};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{Answer, CommandError, state_dir};
@@ -41,6 +42,8 @@ struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hang_up: Signal,
+    hold: Signal,
+    resume: Signal,
 }
 
 impl Signals {
@@ -49,6 +52,8 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hang_up: signal(SignalKind::hangup())?,
+            hold: signal(SignalKind::user_defined1())?,
+            resume: signal(SignalKind::user_defined2())?,
         })
     }
 }
@@ -61,6 +66,14 @@ async fn live(agent: &RunningAgent, signals: &mut Signals, path: Option<&PathBuf
             _ = signals.interrupt.recv() => "SIGINT",
             _ = signals.hang_up.recv() => {
                 manifest = reload(agent, path, manifest).await;
+                continue;
+            }
+            _ = signals.hold.recv() => {
+                agent.steer(OperatorCommand::Hold).await;
+                continue;
+            }
+            _ = signals.resume.recv() => {
+                agent.steer(OperatorCommand::Resume).await;
                 continue;
             }
         };

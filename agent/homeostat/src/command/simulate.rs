@@ -3,6 +3,8 @@
 //! Answers whether the loop keeps its promises in a simulated world. Holds nothing of the simulation; it chooses what runs,
 //! shows how far it is, and writes down what was found.
 
+mod attack;
+mod record;
 mod swim;
 
 use std::io::{self, Write};
@@ -10,7 +12,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use homeostat_core::Seed;
-use homeostat_sim::{Options, Perturbation, RunReport, SHIPPED, Scenario, ScenarioError, SwarmPlan, SwarmReport};
+use homeostat_sim::{
+    Divergence, Options, Perturbation, RunReport, SHIPPED, Scenario, ScenarioError, SwarmPlan, SwarmReport,
+};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
@@ -31,25 +35,39 @@ pub(super) fn simulate(command: SimCommand, out: &mut dyn Write) -> Result<Answe
             }
             Ok(if swarm.failed == 0 { Answer::Yes } else { Answer::No })
         }
+        SimCommand::Record(args) => record::record(&args, out),
+        SimCommand::Attack { guard, seeds, seed, json } => {
+            attack::run(&attack::Wanted { guard, seeds, first: Seed(seed) }, json, out)
+        }
         SimCommand::List { json } => list(json, out),
     }
 }
 
 fn run(args: &SimRunArgs, out: &mut dyn Write) -> Result<Answer, CommandError> {
-    let SimRunArgs { scenario, seed, perturbed, report, json, swim } = args;
+    let SimRunArgs { scenario, seed, perturbed, twice, report, json, swim } = args;
     let Some(scenario) = scenario else { return swim::run(swim, *seed, *json, out) };
     let perturbation = if *perturbed { Perturbation::Bounded } else { Perturbation::None };
     let options = Options { perturbation, ..Options::default() };
-    let run = homeostat_sim::run(&find(scenario)?, Seed(*seed), &options);
+    let scenario = find(scenario)?;
+    let run = homeostat_sim::run(&scenario, Seed(*seed), &options);
+    let divergence = match *twice || !run.is_good() {
+        true => homeostat_sim::repeat(&scenario, &run, &options),
+        false => None,
+    };
     if let Some(file) = report {
         write_report(file, &run)?;
     }
     if *json {
-        write_json(out, &run_as_json(&run))?
+        let mut value = run_as_json(&run);
+        value["divergence"] = divergence.as_ref().map(divergence_as_json).into();
+        write_json(out, &value)?
     } else {
-        write_run(out, &run, report.as_deref())?
+        write_run(out, &run, report.as_deref())?;
+        if let Some(divergence) = &divergence {
+            writeln!(out, "{divergence}")?;
+        }
     }
-    Ok(if run.is_good() { Answer::Yes } else { Answer::No })
+    Ok(if run.is_good() && divergence.is_none() { Answer::Yes } else { Answer::No })
 }
 
 /// A shipped scenario by its name, or a file.
@@ -168,6 +186,9 @@ fn write_swarm(out: &mut dyn Write, swarm: &SwarmReport, took: Duration) -> io::
     for failure in &swarm.failures {
         writeln!(out, "BROKEN {} seed {}: {}", failure.scenario, failure.seed.0, failure.problem)?;
         writeln!(out, "  repeat it with: {}", failure.command)?;
+        if let Some(divergence) = &failure.divergence {
+            writeln!(out, "  {divergence}")?;
+        }
     }
     match swarm.failed {
         0 => writeln!(out, "every promise was kept in every run"),
@@ -176,7 +197,12 @@ fn write_swarm(out: &mut dyn Write, swarm: &SwarmReport, took: Duration) -> io::
 }
 
 fn swarm_as_json(swarm: &SwarmReport) -> Value {
-    let failure = |failure: &homeostat_sim::Failure| json!({ "scenario": failure.scenario, "seed": failure.seed.0, "problem": failure.problem, "command": failure.command });
+    let failure = |failure: &homeostat_sim::Failure| {
+        json!({
+            "scenario": failure.scenario, "seed": failure.seed.0, "problem": failure.problem, "command": failure.command,
+            "divergence": failure.divergence.as_ref().map(divergence_as_json),
+        })
+    };
     json!({
         "runs": swarm.runs,
         "failed": swarm.failed,
@@ -186,4 +212,8 @@ fn swarm_as_json(swarm: &SwarmReport) -> Value {
         "actions": swarm.actions,
         "failures": swarm.failures.iter().map(failure).collect::<Vec<_>>(),
     })
+}
+
+fn divergence_as_json(divergence: &Divergence) -> Value {
+    json!({ "record": divergence.record, "first": divergence.first, "second": divergence.second })
 }

@@ -1,4 +1,4 @@
-//! Steering: `hold`, `resume`, `approve`, `reject`.
+//! Steering: `hold`, `resume`, `arm`, `approve`, `reject`.
 //!
 //! Answers whether the agent heard, and in which regime it is now. Returns only after the tick at which it took effect.
 
@@ -8,7 +8,7 @@ use homeostat_core::Regime;
 
 use super::{Answer, CommandError, asking};
 use crate::api::Steered;
-use crate::cli::{AnswerArgs, ApiArgs, SteerArgs};
+use crate::cli::{AnswerArgs, ApiArgs, ArmArgs, SteerArgs};
 use crate::client::AgentClient;
 
 /// The kill switch.
@@ -30,6 +30,14 @@ pub(super) fn resume(args: SteerArgs, out: &mut dyn Write) -> Result<Answer, Com
     Ok(if now.regime == Regime::Holding { Answer::No } else { Answer::Yes })
 }
 
+/// Try again what was taken back too often.
+pub(super) fn arm(args: ArmArgs, out: &mut dyn Write) -> Result<Answer, CommandError> {
+    let (kind, target) = (in_query(&args.kind), in_query(&args.target));
+    let now = say(&args.api, &format!("/v1/arm?kind={kind}&target={target}"))?;
+    writeln!(out, "armed at {}: {} may be tried on {} again", now.tick, args.kind, args.target)?;
+    Ok(Answer::Yes)
+}
+
 /// Yes to an action.
 pub(super) fn approve(args: AnswerArgs, out: &mut dyn Write) -> Result<Answer, CommandError> {
     let now = say(&args.api, &format!("/v1/approve/{}", args.id))?;
@@ -46,4 +54,26 @@ pub(super) fn reject(args: AnswerArgs, out: &mut dyn Write) -> Result<Answer, Co
 
 fn say(api: &ApiArgs, path: &str) -> Result<Steered, CommandError> {
     asking(async { AgentClient::new(&api.api).post(path).await })
+}
+
+/// `text` as it may stand in a query: everything but unreserved characters as %XX (RFC 3986, section 2.3).
+fn in_query(text: &str) -> String {
+    let encode = |byte: u8| match byte {
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        byte => format!("%{byte:02X}"),
+    };
+    text.bytes().map(encode).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Scenario: names with spaces, slashes, stars and letters that are not ASCII.
+    /// Guarantees: nothing of them can be taken for a part of the query.
+    #[test]
+    fn names_stay_names_in_a_query() {
+        assert_eq!(in_query("cart GET /a&b=*"), "cart%20GET%20%2Fa%26b%3D%2A");
+        assert_eq!(in_query("süß"), "s%C3%BC%C3%9F");
+    }
 }

@@ -108,7 +108,9 @@ async fn carry_out(actuators: &Actuators, effect: &Effect) -> ReportKind {
     let result = match effect {
         Effect::Apply { id, actuation } => actuators.apply(*id, actuation).await.map(|()| ReportKind::Applied),
         Effect::Undo { id, actuation } => actuators.undo(*id, actuation).await.map(|()| ReportKind::Undone),
-        Effect::ReadBack { actuation, .. } => Ok(ReportKind::ReadBack { actual: actuators.read_back(actuation).await }),
+        Effect::ReadBack { id, actuation } => {
+            Ok(ReportKind::ReadBack { actual: actuators.read_back(*id, actuation).await })
+        }
     };
     result.unwrap_or_else(|error| ReportKind::Failed { why: with_causes(&error) })
 }

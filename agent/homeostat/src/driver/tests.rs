@@ -31,7 +31,7 @@ fn driver(story: &Story, is_disk_full: bool) -> (Driver, mpsc::Receiver<Done>) {
     // Nobody listens on port 9 of loopback; a refused connection is an answer too.
     let endpoint = ScaleEndpoint::parse("http://127.0.0.1:9/").expect("a URL");
     let scale_endpoints = BTreeMap::from([("shop".into(), endpoint)]);
-    let actuators = Actuators::new(ActuatorConfig { scale_endpoints, webhook: None });
+    let actuators = Actuators::new(ActuatorConfig { scale_endpoints, ..ActuatorConfig::default() });
     let told = story.clone();
     let book = Book::new(Box::new(move |page| {
         let effects = page.record.effects.len();
@@ -48,6 +48,7 @@ fn driver(story: &Story, is_disk_full: bool) -> (Driver, mpsc::Receiver<Done>) {
         mind: Mind::new(ControlLoop::new(homeostat_policies::CATALOGUE)),
         book,
         hands: Hands::new(sampler, actuators, sender, OwnSpans::default()),
+        hold_file: HoldFile::of(std::path::Path::new("/nonexistent")),
         perceive: Box::new(overloaded_shop),
         outlook,
         dropped: Arc::default(),

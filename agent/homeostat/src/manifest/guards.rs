@@ -3,7 +3,7 @@
 //! Answers how often, how far, and on how fresh a reading the loop may act. No guard can be switched off here: a budget can
 //! be wide, but it is a budget.
 
-use homeostat_core::{BasisPoints, GuardSettings, PerceptionSettings, RateBudget, ScalingSettings};
+use homeostat_core::{BasisPoints, BlastRadius, GuardSettings, PerceptionSettings, RateBudget, ScalingSettings};
 
 use super::problems::Report;
 use super::scalars;
@@ -16,6 +16,9 @@ pub(super) fn read_guards(mut section: Section<'_>, settings: &mut GuardSettings
     read_budget(&mut section, "sampling", &mut settings.sampling, report);
     read_budget(&mut section, "scaling", &mut settings.scaling, report);
     read_budget(&mut section, "notification", &mut settings.notification, report);
+    read_budget(&mut section, "remediation", &mut settings.remediation, report);
+    read_budget(&mut section, "shedding", &mut settings.shedding, report);
+    read_budget(&mut section, "profiling", &mut settings.profiling, report);
     read_budget(&mut section, "global", &mut settings.global, report);
     if let Some(factor) = section.get("replicaFactorMax", report, scalars::factor) {
         settings.replica_factor_max = factor;
@@ -23,7 +26,55 @@ pub(super) fn read_guards(mut section: Section<'_>, settings: &mut GuardSettings
     if let Some(factor) = section.get("samplingFactorMax", report, scalars::factor) {
         settings.sampling_factor_max = factor;
     }
+    if let Some(factor) = section.get("limitFactorMax", report, scalars::factor) {
+        settings.limit_factor_max = factor;
+    }
+    if let Some(step) = section.get("dimmerStepMax", report, scalars::share) {
+        settings.dimmer_step_max = step;
+    }
+    read_blast_radius(&mut section, &mut settings.blast_radius, report);
+    read_patience(&mut section, settings, report);
     section.close(report);
+}
+
+fn read_blast_radius(section: &mut Section<'_>, radius: &mut BlastRadius, report: &mut Report) {
+    let Some(mut entry) = section.section("blastRadius", report) else {
+        return;
+    };
+    if let Some(targets) = entry.get("targets", report, scalars::count) {
+        radius.targets_max = targets;
+    }
+    if let Some(share) = entry.get("services", report, scalars::share) {
+        radius.services_max = share;
+    }
+    if let Some(share) = entry.get("replicas", report, scalars::share) {
+        radius.replicas_max = share;
+    }
+    if let Some(window) = entry.get("within", report, scalars::millis) {
+        radius.window = window;
+    }
+    entry.close(report);
+}
+
+fn read_patience(section: &mut Section<'_>, settings: &mut GuardSettings, report: &mut Report) {
+    if let Some(allowed) = section.get("allowZero", report, scalars::flag) {
+        settings.allow_zero = allowed;
+    }
+    if let Some(factor) = section.get("dwellFactor", report, scalars::factor) {
+        settings.dwell_factor = factor;
+    }
+    if let Some(share) = section.get("stormAbove", report, scalars::share) {
+        settings.storm_above = share;
+    }
+    if let Some(times) = section.get("disarmAfter", report, scalars::count) {
+        settings.disarm.undone_max = times;
+    }
+    if let Some(after) = section.get("rearmAfter", report, scalars::millis) {
+        settings.disarm.rearm_after = after;
+    }
+    if let Some(time) = section.get("yieldFor", report, scalars::millis) {
+        settings.yield_for = time;
+    }
 }
 
 fn read_budget(section: &mut Section<'_>, name: &'static str, budget: &mut RateBudget, report: &mut Report) {
@@ -72,6 +123,9 @@ pub(super) fn read_perception(mut section: Section<'_>, settings: &mut Perceptio
     }
     if let Some(above) = section.get("blindAbove", report, scalars::share) {
         settings.blind_above = above;
+    }
+    if let Some(above) = section.get("contradictionAbove", report, scalars::share) {
+        settings.contradiction_above = above;
     }
     if settings.forget_after <= settings.stale_after {
         let what = format!("must be longer than staleAfter, which is {}", settings.stale_after);

@@ -4,7 +4,10 @@ use super::*;
 
 use homeostat_pipeline::sample::{JudgeConfig, Mode, Rule};
 
-use homeostat_core::{Autonomy, BasisPoints, LearningSettings, Micros, Millis, SamplingProbability, Seed};
+use homeostat_core::{
+    Autonomy, BasisPoints, BlastRadius, LearningSettings, Micros, Millis, Range, RateBudget, RestartPermission,
+    SamplingProbability, Seed, ServicePermissions,
+};
 
 /// A manifest as users write it, with sections this version understands but does not act on.
 const EVERYTHING: &str = include_str!("everything.yaml");
@@ -76,6 +79,7 @@ fn a_manifest_of_everything_is_taken_and_annotated() {
     assert_eq!((manifest.delivery.durability, manifest.delivery.disk_bytes_max), (Durability::Disk, 2 << 30));
     assert_eq!(manifest.settings.sampling.kept_share_max, BasisPoints(1000));
     assert_eq!(manifest.settings.autonomy.scaling, Autonomy::Act);
+    assert_eq!(manifest.settings.autonomy.remediation, Autonomy::Act);
     assert_eq!(
         manifest.exporters,
         [ExporterSpec {
@@ -105,7 +109,6 @@ fn a_manifest_of_everything_is_taken_and_annotated() {
             "spec.logs.level",
             "spec.profiling.exporters[0] (pyroscope)",
             "spec.profiling.types",
-            "spec.automation.autoRemediation",
             "spec.automation.autoInstrumentation",
         ]
     );
@@ -132,8 +135,10 @@ fn every_setting_can_be_written() {
   scaling: {utilizationTarget: 70%, tolerance: 5%, reduceAfter: 1m}
   guards:
     {perTarget: {actions: 1, within: 1s}, scaling: {actions: 2, within: 2s}, global: {actions: 0, within: 3s},
-     replicaFactorMax: 1.5, samplingFactorMax: 4}
-  perception: {staleAfter: 1s, forgetAfter: 2s, blindAbove: 10%}
+     replicaFactorMax: 1.5, samplingFactorMax: 4,
+     blastRadius: {targets: 5, services: 20%, replicas: 30%, within: 4s}, allowZero: true, dwellFactor: 3,
+     stormAbove: 70%, disarmAfter: 2, rearmAfter: 5s, yieldFor: 6s}
+  perception: {staleAfter: 1s, forgetAfter: 2s, blindAbove: 10%, contradictionAbove: 40%}
 ",
     )
     .unwrap();
@@ -141,9 +146,8 @@ fn every_setting_can_be_written() {
     assert_eq!((cap.spans_per_second, cap.bytes_per_second), (Some(9), Some(10)));
     let tried = JudgeConfig::default().with(Rule::Importance, Mode::DryRun).with(Rule::Rare, Mode::DryRun);
     assert_eq!(judge, tried);
-    let Settings { perception, objectives, sampling, scaling, permissions, autonomy, guards, learning } =
+    let Settings { perception, objectives, sampling, scaling, permissions: _, autonomy, guards, learning } =
         manifest.settings;
-    assert!(permissions.services.is_empty());
     assert_eq!((sampling.kept_share_max, sampling.floor.ppm()), (BasisPoints(2500), 1000));
     assert_eq!(sampling.initial.tail, SamplingProbability::from_ppm_saturating(250_000));
     assert_eq!((sampling.kept_spans_per_second_max, sampling.received_spans_per_second_max), (7, 8));
@@ -160,12 +164,58 @@ fn every_setting_can_be_written() {
     assert_eq!((guards.per_target.actions_max, guards.scaling.actions_max, guards.global.actions_max), (1, 2, 0));
     assert_eq!(guards.global.window, Millis::from_secs(3));
     assert_eq!((guards.replica_factor_max, guards.sampling_factor_max), (BasisPoints(15_000), BasisPoints(40_000)));
+    let radius = BlastRadius {
+        targets_max: 5,
+        services_max: BasisPoints(2000),
+        replicas_max: BasisPoints(3000),
+        window: Millis::from_secs(4),
+    };
+    assert_eq!((guards.blast_radius, guards.allow_zero, guards.dwell_factor), (radius, true, BasisPoints(30_000)));
+    assert_eq!((guards.storm_above, guards.disarm.undone_max), (BasisPoints(7000), 2));
+    assert_eq!((guards.disarm.rearm_after, guards.yield_for), (Millis::from_secs(5), Millis::from_secs(6)));
+    assert_eq!(perception.contradiction_above, BasisPoints(4000));
     assert_eq!((perception.stale_after, perception.forget_after), (Millis::from_secs(1), Millis::from_secs(2)));
     assert_eq!(perception.blind_above, BasisPoints(1000));
     assert_eq!(manifest.scale_endpoints[&pay], "http://h:80/scale");
     assert_eq!(learning, LearningSettings { exploration: BasisPoints(200), seed: Seed(7) });
     assert!(manifest.hold_at_start);
     assert_eq!(manifest.span_metrics_interval, Some(Millis::from_secs(15)));
+}
+
+/// Scenario: everything that concerns restarts, limits, dimmers and profiles is given a value other than its default.
+/// Guarantees: each arrives in the settings, in its own place, and every address with its service.
+#[test]
+fn every_kind_of_help_can_be_written() {
+    let manifest = with_spec(
+        "spec:
+  automation:
+    {remediation: Approve, shedding: Act, profiling: Approve,
+     services: {pay: {limit: {url: 'h:80/limit', min: 8, max: 64}, dimmer: {url: 'h:80/dimmer', min: 10%, max: 1},
+       profile: {url: 'h:80/profile'}, restart: {url: 'h:80/restart', withoutAsking: true}}}}
+  guards:
+    {remediation: {actions: 3, within: 4s}, shedding: {actions: 5, within: 6s}, profiling: {actions: 7, within: 8s},
+     limitFactorMax: 1.1, dimmerStepMax: 20%}
+",
+    )
+    .unwrap();
+    let Settings { permissions, autonomy, guards, .. } = manifest.settings;
+    let pay = ServiceName::from("pay");
+    assert_eq!((autonomy.remediation, autonomy.shedding), (Autonomy::Approve, Autonomy::Act));
+    assert_eq!(autonomy.profiling, Autonomy::Approve);
+    let permitted = ServicePermissions {
+        limit: Some(Range { min: 8, max: 64 }),
+        dimmer: Some(Range { min: 1000, max: 10_000 }),
+        restart: Some(RestartPermission::Unasked),
+        profile: true,
+    };
+    assert_eq!(permissions.of(&pay), permitted);
+    let budget = |actions_max, seconds| RateBudget { actions_max, window: Millis::from_secs(seconds) };
+    assert_eq!((guards.remediation, guards.shedding, guards.profiling), (budget(3, 4), budget(5, 6), budget(7, 8)));
+    assert_eq!((guards.limit_factor_max, guards.dimmer_step_max), (BasisPoints(11_000), BasisPoints(2000)));
+    let help = &manifest.help_endpoints;
+    assert_eq!((help.limits[&pay].as_str(), help.dimmers[&pay].as_str()), ("http://h:80/limit", "http://h:80/dimmer"));
+    assert_eq!(help.restarts[&pay], "http://h:80/restart");
+    assert_eq!(help.profiles[&pay], "http://h:80/profile");
 }
 
 /// Scenario: how often span metrics leave is left out, turned off, too often, too seldom, and no duration.
@@ -308,6 +358,7 @@ fn automation_mistakes_are_named() {
     services:
       a: {scale: {url: 'h:1', min: 3, max: 2}}
       b: {scale: {min: 0, max: 2}}
+      c: {limit: {url: 'h:1', min: 3, max: 2}, restart: {withoutAsking: true}, profile: {uri: 'h:1'}}
 ",
     );
     assert_eq!(
@@ -319,8 +370,25 @@ fn automation_mistakes_are_named() {
             "m.yaml:11:18: spec.automation.services.b.scale.url: missing",
             "m.yaml:11:24: spec.automation.services.b.scale.min: must be a whole number between 1 and 4 billion, \
              found 0",
+            "m.yaml:12:44: spec.automation.services.c.limit.max: must not be less than min",
+            "m.yaml:12:57: spec.automation.services.c.restart.url: missing",
+            "m.yaml:12:89: spec.automation.services.c.profile.url: missing",
+            "m.yaml:12:90: spec.automation.services.c.profile.uri: unknown key; did you mean url?",
         ]
     );
+}
+
+/// Scenario: restarts may be made unasked while no service may be restarted.
+/// Guarantees: an autonomy that can do nothing is remarked upon, by the key that gave it.
+#[test]
+fn an_autonomy_without_anything_to_do_is_remarked_upon() {
+    let remarks = |automation: &str| {
+        let manifest = with_spec(&format!("spec: {{automation: {automation}}}")).unwrap();
+        notes(&manifest).join("\n")
+    };
+    assert!(remarks("{autoRemediation: true}").contains("autoRemediation: nothing can be done"));
+    assert!(remarks("{shedding: Approve}").contains("shedding: nothing can be done"));
+    assert!(!remarks("{profiling: Act, services: {a: {profile: {url: 'h:1'}}}}").contains("nothing can be done"));
 }
 
 /// Scenario: two doors on one address, one of them by default; a door open to other machines; a door switched off.

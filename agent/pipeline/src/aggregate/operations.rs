@@ -29,13 +29,12 @@ pub struct DurationSummary {
     pub max: Micros,
 }
 
-/// Requests, errors, slow ones, and those that were neither.
+/// Requests, errors, slow ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Red {
     pub(super) requests: u64,
     pub(super) errors: u64,
     pub(super) slow: u64,
-    pub(super) good: u64,
 }
 
 impl Red {
@@ -43,14 +42,12 @@ impl Red {
         self.requests += 1;
         self.errors += u64::from(span.view.is_error());
         self.slow += u64::from(span.slow);
-        self.good += u64::from(!span.slow && !span.view.is_error());
     }
 
     fn add(&mut self, other: Red) {
         self.requests += other.requests;
         self.errors += other.errors;
         self.slow += other.slow;
-        self.good += other.good;
     }
 }
 
@@ -211,7 +208,7 @@ mod tests {
     fn durations_are_sketched() {
         let mut operations = Operations::new(10);
         (1..=100).for_each(|millis| record(&mut operations, "pay", millis));
-        assert_eq!(operations.total, Red { requests: 100, errors: 0, slow: 50, good: 50 });
+        assert_eq!(operations.total, Red { requests: 100, errors: 0, slow: 50 });
         let (p50, p99) = operations.take_quantiles().unwrap();
         assert!((49_000..=51_500).contains(&p50.0), "{p50}");
         assert!((97_500..=100_000).contains(&p99.0), "{p99}");

@@ -97,7 +97,6 @@ impl Service {
         say(Indicator::RequestsTotal, operations.total.requests);
         say(Indicator::ErrorsTotal, operations.total.errors);
         say(Indicator::SlowTotal, operations.total.slow);
-        say(Indicator::GoodTotal, operations.total.good);
         if let Some((p50, p99)) = operations.take_quantiles() {
             say(Indicator::LatencyP50, p50.0);
             say(Indicator::LatencyP99, p99.0);

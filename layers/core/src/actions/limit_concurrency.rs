@@ -1,13 +1,13 @@
 //! Changing how many requests a service admits at once.
 //!
 //! Answers what such a change promises. A lower limit refuses requests so that the others are answered in time: there must
-//! then be no fewer good answers than before, or it is taken back. A higher limit admits more and must not make them slow.
+//! then be no fewer answers than before, or it is taken back. A higher limit admits more and must not make them slow.
 //! Does not choose a number.
 
 use crate::actions::{Action, ActionClass, ActionKind, Expectation, Measure, Reversal};
 use crate::{Actuation, Label, Millis, ObjectiveKind, Parameter, ServiceName, Target};
 
-/// The kind. Queues of some seconds drain first, then good answers are read over ten seconds.
+/// The kind. Queues of some seconds drain first, then answers are counted over ten seconds.
 pub const LIMIT_CONCURRENCY: ActionKind = ActionKind {
     name: Label::new("limit_concurrency"),
     class: ActionClass::Shedding,
@@ -17,9 +17,9 @@ pub const LIMIT_CONCURRENCY: ActionKind = ActionKind {
     cooldown: Millis::from_secs(12),
 };
 
-/// Admits fewer requests at once. `gap_us` is the time between good answers now; it must not grow.
+/// Admits fewer requests at once. `gap_us` is the time between answers now; it must not grow.
 pub fn lower_limit(service: &ServiceName, from: u64, to: u64, gap_us: u64) -> Action {
-    let measure = Measure::GoodAnswerGap { service: service.clone() };
+    let measure = Measure::AnswerGap { service: service.clone() };
     set_limit(service, from, to, Expectation::StaysBelow { measure, limit: gap_us })
 }
 

@@ -7,7 +7,7 @@ use crate::actions::{Action, ActionClass, ActionKind, Expectation, Measure, Reve
 use crate::{Actuation, InstanceId, Label, Millis, ServiceName, Target};
 
 /// The kind. Half a minute covers the start of a process and the ten seconds over which its progress is read. The cooldown is
-/// per service, so that one instance has shown whether it is well before the next is touched.
+/// per instance; that the instances of a service wait for one another is a guard's.
 pub const RESTART_INSTANCE: ActionKind = ActionKind {
     name: Label::new("restart_instance"),
     class: ActionClass::Remediation,
@@ -17,13 +17,13 @@ pub const RESTART_INSTANCE: ActionKind = ActionKind {
     cooldown: Millis::from_secs(90),
 };
 
-/// Starts `instance` of `service` anew. The target is the service, so that instances wait for one another.
+/// Starts `instance` of `service` anew.
 pub fn restart_instance(service: &ServiceName, instance: &InstanceId) -> Action {
     let measure = Measure::Stuck { service: service.clone(), instance: instance.clone() };
     Action {
         kind: RESTART_INSTANCE.name.clone(),
         class: RESTART_INSTANCE.class,
-        target: Target::Service(service.clone()),
+        target: Target::Instance(service.clone(), instance.clone()),
         actuation: Actuation::Restart { service: service.clone(), instance: instance.clone() },
         way_back: None,
         expectation: Expectation::StaysBelow { measure, limit: 0 },

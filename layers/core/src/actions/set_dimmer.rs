@@ -1,7 +1,7 @@
 //! Changing how much optional work a service does.
 //!
 //! Answers what dimming promises: work that users can do without is left out so that they get their answers in time. If
-//! there are fewer good answers than before, it is taken back. Does not choose a share.
+//! there are fewer answers than before, it is taken back. Does not choose a share.
 
 use crate::actions::{Action, ActionClass, ActionKind, Expectation, Measure, Reversal};
 use crate::{Actuation, BasisPoints, Label, Millis, ObjectiveKind, Parameter, ServiceName, Target};
@@ -16,9 +16,9 @@ pub const SET_DIMMER: ActionKind = ActionKind {
     cooldown: Millis::from_secs(12),
 };
 
-/// Does less optional work. `gap_us` is the time between good answers now; it must not grow.
+/// Does less optional work. `gap_us` is the time between answers now; it must not grow.
 pub fn dim(service: &ServiceName, from: BasisPoints, to: BasisPoints, gap_us: u64) -> Action {
-    let measure = Measure::GoodAnswerGap { service: service.clone() };
+    let measure = Measure::AnswerGap { service: service.clone() };
     set_dimmer(service, from, to, Expectation::StaysBelow { measure, limit: gap_us })
 }
 

@@ -5,10 +5,10 @@
 
 use homeostat_core::actions::{self, Action, Measure};
 use homeostat_core::{
-    ActionId, ActionRequest, Assessment, BasisPoints, InForce, Indicator, Knowledge, Label, Ledger, LedgerEntry,
-    PolicyView, Range, Reading, Regime, Replicas, RestartPermission, SamplingProbability, ServiceName,
-    ServicePermissions, ServiceSampling, ServiceScaling, Settings, Signal, Snapshot, Target, Timestamp, Trial,
-    TrialState,
+    ActionId, ActionRequest, Assessment, BasisPoints, Caution, GuardSettings, Habit, Hands, InForce, Indicator, Knob,
+    Knowledge, Label, Ledger, LedgerEntry, Millis, OtherHand, PolicyView, Range, Reading, Regime, Replicas,
+    RestartPermission, SamplingProbability, ServiceName, ServicePermissions, ServiceSampling, ServiceScaling, Settings,
+    Severity, Signal, Snapshot, Storm, Target, Timestamp, Trial, TrialState, WindowCounts,
 };
 
 use crate::{Candidate, Guard, GuardView, Past, Refusal};
@@ -19,6 +19,8 @@ pub(crate) struct World {
     ledger: Ledger,
     trials: Vec<Trial>,
     regime: Regime,
+    caution: Caution,
+    assessment: Assessment,
 }
 
 impl Default for World {
@@ -38,7 +40,15 @@ impl World {
         let signal = |indicator| (Signal::new(Target::Service("cart".into()), indicator), Reading::Fresh { value: 2 });
         let signals = [Indicator::Utilization, Indicator::ReplicasReady].map(signal).into();
         let snapshot = Snapshot { at: Timestamp(second * 1000), signals, ..Snapshot::default() };
-        World { snapshot, settings, ledger: Ledger::default(), trials: Vec::new(), regime: Regime::Engaged }
+        World {
+            snapshot,
+            settings,
+            ledger: Ledger::default(),
+            trials: Vec::new(),
+            regime: Regime::Engaged,
+            caution: Caution::default(),
+            assessment: Assessment::default(),
+        }
     }
 
     pub(crate) fn in_regime(mut self, regime: Regime) -> World {
@@ -63,9 +73,47 @@ impl World {
     }
 
     pub(crate) fn with_entry(mut self, action: Action, second: u64) -> World {
+        let turns = action.turns();
         let (kind, class, target) = (action.kind, action.class, action.target);
-        let entry = LedgerEntry { id: ActionId(second), kind, class, target, at: Timestamp(second * 1000) };
+        let number = self.ledger.within(Timestamp(u64::MAX), Millis(u64::MAX)).count() as u64;
+        let id = ActionId(second * 1000 + number);
+        let entry = LedgerEntry { id, kind, class, target, at: Timestamp(second * 1000), turns };
         self.ledger.enter(entry);
+        self
+    }
+
+    pub(crate) fn with_guards(mut self, change: impl FnOnce(&mut GuardSettings)) -> World {
+        change(&mut self.settings.guards);
+        self
+    }
+
+    pub(crate) fn with_needs(mut self, service: &str, seconds: std::ops::Range<u64>, need: u64) -> World {
+        let needs = self.caution.needs.entry(service.into()).or_default();
+        let window = self.settings.scaling.reduce_after;
+        seconds.for_each(|second| needs.see(Timestamp(second * 1000), need, window));
+        self
+    }
+
+    pub(crate) fn with_undone(mut self, action: Action, second: u64) -> World {
+        let habit = Habit { kind: action.kind.clone(), target: Some(action.target.clone()), way: action.way() };
+        self.caution.undone.taken_back(Timestamp(second * 1000), &habit);
+        self
+    }
+
+    pub(crate) fn with_other_hand(mut self, service: &str, expected: u64, found: u64) -> World {
+        let other = Some(OtherHand { at: self.snapshot.at, expected, found });
+        self.caution.hands.insert((service.into(), Knob::Replicas), Hands { level: found, back: None, other });
+        self
+    }
+
+    pub(crate) fn with_storm(mut self, second: u64) -> World {
+        self.assessment.storm = Some(Storm { since: Timestamp(second * 1000), troubled: 4, known: 5 });
+        self
+    }
+
+    pub(crate) fn serving(mut self, services: usize) -> World {
+        let name = |number| ServiceName::from(format!("known{number}").as_str());
+        self.snapshot.counts = (0..services).map(|number| (name(number), WindowCounts::default())).collect();
         self
     }
 
@@ -90,7 +138,7 @@ impl World {
     pub(crate) fn asks(&self, guard: &dyn Guard, action: &Action) -> Option<Refusal> {
         let view = PolicyView {
             snapshot: &self.snapshot,
-            assessment: &Assessment::default(),
+            assessment: &self.assessment,
             knowledge: &Knowledge::default(),
             settings: &self.settings,
             in_force: &InForce::default(),
@@ -98,7 +146,10 @@ impl World {
             ledger: &self.ledger,
         };
         let past = Past::of(&view);
-        guard.check(&Candidate { action, id: None }, &GuardView { view, past: &past, regime: self.regime })
+        guard.check(
+            &Candidate { action, id: None },
+            &GuardView { view, past: &past, caution: &self.caution, regime: self.regime },
+        )
     }
 }
 
@@ -122,4 +173,8 @@ pub(crate) fn sample(service: &str, from_ppm: u64, to_ppm: u64) -> Action {
         tail: SamplingProbability::from_ppm_saturating(ppm),
     };
     actions::adjust_sampling(&service.into(), tail(from_ppm), tail(to_ppm), 1_000_000)
+}
+
+pub(crate) fn page(service: &str) -> Action {
+    actions::notify(&service.into(), Default::default(), Severity::Page, "look".to_owned())
 }

@@ -1,12 +1,12 @@
 //! Undo first.
 //!
 //! Answers whether what is changed could be put back, and where it could not, whether enough is left that carries on. Kinds
-//! that have a way back must bring it. A restart has none, so it is only ever of one instance among several: never of the
-//! last one that makes progress, and never of more than a share of them within a while. That such an action is also asked
-//! first, unless people said otherwise, is not decided here: that is autonomy, which gates emission alone.
+//! that have a way back must bring it. A restart has none, so it is only ever of one instance among several: one at a time,
+//! never the last one that makes progress, and never more than a share of them within a while. That such an action is also
+//! asked first, unless people said otherwise, is not decided here: that is autonomy, which gates emission alone.
 
-use homeostat_core::actions::{self, Action, Reversal};
-use homeostat_core::{Actuation, InstanceId, Millis, ServiceName, Snapshot, WithholdReason};
+use homeostat_core::actions::{self, Reversal};
+use homeostat_core::{Actuation, InstanceId, Label, Millis, ServiceName, Snapshot, WithholdReason};
 
 use crate::{Candidate, Guard, GuardView, Refusal};
 
@@ -31,7 +31,9 @@ impl Guard for UndoFirst {
         match (kind.reversal, &action.actuation) {
             (Reversal::NotNeeded, _) => None,
             (Reversal::Impossible, Actuation::Restart { service, instance }) => {
-                last_one(service, instance, view.view.snapshot).or_else(|| too_many(service, candidate, view))
+                last_one(service, instance, view.view.snapshot)
+                    .or_else(|| another_first(service, candidate, view))
+                    .or_else(|| too_many(service, candidate, view))
             }
             (Reversal::WayBack, _) if action.way_back.is_some() => None,
             (Reversal::WayBack | Reversal::Impossible, _) => Some(WithholdReason::NoWayBack.into()),
@@ -46,22 +48,31 @@ fn last_one(service: &ServiceName, instance: &InstanceId, snapshot: &Snapshot) -
     (!carries_on).then(|| WithholdReason::LastHealthy { service: service.clone() }.into())
 }
 
+/// Refuses while another instance of the service is being restarted.
+fn another_first(service: &ServiceName, candidate: &Candidate<'_>, view: &GuardView<'_>) -> Option<Refusal> {
+    let mut open = view.past.open_on_instances(service, &candidate.action.kind);
+    let trial = open.find(|id| Some(*id) != candidate.id)?;
+    Some(WithholdReason::TrialOpen { trial }.into())
+}
+
 /// Refuses when a share of the instances has been restarted lately.
 fn too_many(service: &ServiceName, candidate: &Candidate<'_>, view: &GuardView<'_>) -> Option<Refusal> {
-    let Action { kind, target, .. } = candidate.action;
+    let kind = &candidate.action.kind;
     let (snapshot, ledger) = (view.view.snapshot, view.view.ledger);
     let limit = snapshot.instances(service).count().div_ceil(SHARE);
     let lately = ledger.within(snapshot.at, SHARE_WINDOW).filter(|entry| Some(entry.id) != candidate.id);
-    let restarts: Vec<_> = lately.filter(|entry| entry.kind == *kind && entry.target == *target).collect();
+    let restarts: Vec<_> =
+        lately.filter(|entry| entry.kind == *kind && entry.target.service() == Some(service)).collect();
     // Newest first, so the one that must leave the window is `limit` places from the front.
     let until = restarts.get(limit.checked_sub(1)?).map(|entry| entry.at + SHARE_WINDOW)?;
-    let reason = WithholdReason::BudgetSpent { budget: homeostat_core::Label::new("restart"), limit: limit as u32 };
+    let reason = WithholdReason::BudgetSpent { budget: Label::new("restart"), limit: limit as u32 };
     Some(Refusal { reason, until: Some(until) })
 }
 
 #[cfg(test)]
 mod tests {
-    use homeostat_core::{Replicas, Timestamp};
+    use homeostat_core::Timestamp;
+    use homeostat_core::actions::Action;
 
     use super::*;
     use crate::guards::testing::{World, restart, scale};
@@ -79,6 +90,19 @@ mod tests {
         let stuck = stuck.with_instance("pay", "c", (4, 9000));
         assert!(refused(&stuck).is_some());
         assert!(refused(&stuck.with_instance("cart", "d", (4, 9000))).is_none());
+    }
+
+    /// Scenario: an instance is being restarted.
+    /// Guarantees: no other instance of its service is, and those of other services may be.
+    #[test]
+    fn instances_are_restarted_one_at_a_time() {
+        let names = ["a", "b", "c"];
+        let healthy = |world: World, service| {
+            names.iter().fold(world, |world, name| world.with_instance(service, name, (4, 9000)))
+        };
+        let world = healthy(healthy(World::default(), "cart"), "pay").with_trial(restart("cart", "a"));
+        assert!(world.asks(&UNDO_FIRST, &restart("cart", "b")).is_some());
+        assert!(world.asks(&UNDO_FIRST, &restart("pay", "b")).is_none());
     }
 
     /// Scenario: four instances, two of which have been restarted within the last ten minutes.
@@ -101,7 +125,7 @@ mod tests {
     #[test]
     fn a_change_brings_its_way_back() {
         let world = World::default();
-        let with = scale("cart", 2, Replicas(3).0);
+        let with = scale("cart", 2, 3);
         let without = Action { way_back: None, ..with.clone() };
         assert!(world.asks(&UNDO_FIRST, &with).is_none());
         assert_eq!(world.asks(&UNDO_FIRST, &without).map(|refusal| refusal.reason), Some(WithholdReason::NoWayBack));

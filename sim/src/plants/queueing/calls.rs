@@ -33,6 +33,12 @@ impl Edge {
         Edge { line: line as u16, retries: call.retries.map(Retries::new), pool: call.pool.map(Pool::new) }
     }
 
+    /// What is still held, for tests.
+    #[cfg(test)]
+    pub(super) fn leftovers(&self) -> Option<String> {
+        self.pool.as_ref().and_then(Pool::leftovers)
+    }
+
     /// Calls that found no connection in time, since the start.
     pub(super) fn connections_missed(&self) -> u64 {
         self.pool.as_ref().map_or(0, Pool::exhausted)

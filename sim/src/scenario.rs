@@ -189,3 +189,44 @@ impl fmt::Display for Problems {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "
+about: replays a file beside it
+duration_s: 60
+services:
+  - name: a
+    replicas: 1
+    workers_per_replica: 1
+    service_time: { exponential: { mean_us: 1000 } }
+workloads:
+  - { service: a, shape: { replay: { file: load.csv, arrivals: at } } }
+";
+
+    /// Scenario: a scenario names a recording beside it that is there, is not there, and has a bad line; and is no file.
+    /// Guarantees: the recording is looked for beside the scenario and played; what is wrong is said with its place.
+    #[test]
+    fn a_recording_is_found_beside_its_scenario() {
+        let folder = std::env::temp_dir().join(format!("homeostat-sim-recording-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let (scenario, load) = (folder.join("day.yaml"), folder.join("load.csv"));
+        std::fs::write(&scenario, TEXT).unwrap();
+        let missing = Scenario::from_path(&scenario).unwrap_err();
+        std::fs::write(&load, "at\n1\n2\nsoon\n").unwrap();
+        let bad = Scenario::from_path(&scenario).unwrap_err();
+        std::fs::write(&load, "at\n1\n2.5\n4\n").unwrap();
+        let good = Scenario::from_path(&scenario);
+        std::fs::remove_dir_all(&folder).unwrap();
+        let cause =
+            |error: &ScenarioError| std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+        assert!(cause(&missing).starts_with("cannot read") && cause(&missing).ends_with("load.csv"), "{missing:?}");
+        assert!(cause(&bad).contains("load.csv:4:1: expected seconds"), "{bad:?}");
+        let report = run(&good.unwrap(), homeostat_core::Seed(1), &Options::default());
+        assert_eq!(report.series.of(0).map(|sample| sample.requests).sum::<u32>(), 3);
+        let text = Scenario::parse("day", TEXT).unwrap_err().to_string();
+        assert!(text.contains("workloads[0].shape.replay.file: was not read"), "{text}");
+    }
+}

@@ -3,6 +3,8 @@
 //! Answers what can be typed, and teaches it. Does not do any of it; that is `command`. The texts live on the types, so
 //! `--help`, the man pages and the completions cannot disagree.
 
+pub(crate) mod compare;
+pub(crate) mod proving;
 pub(crate) mod swim;
 
 use std::path::PathBuf;
@@ -17,6 +19,7 @@ Examples:
   homeostat run --manifest agent.yaml  run with your own manifest
   homeostat check agent.yaml           find every problem in a manifest before it matters
   homeostat status                     what the agent sees, thinks and does now
+  homeostat goals                      what the business wants, and what follows from it
   homeostat explain a-17               why it did that, and what came of it
   homeostat hold                       the kill switch: watch, never act
 
@@ -53,6 +56,25 @@ The addresses in use are written to doors.json in the state directory, so a mani
     /// What the running agent sees, thinks and does now.
     #[command(after_help = "Examples:\n  homeostat status\n  homeostat status --json | jq '.services[].name'")]
     Status(StatusArgs),
+    /// What the business wants, which objectives follow, what they cost, and how precisely each journey is known.
+    #[command(after_help = "\
+Examples:
+  homeostat goals                              the running agent's, with the traffic it sees
+  homeostat goals --manifest agent.yaml        of a manifest alone; traffic is assumed, and said to be
+  homeostat goals --manifest agent.yaml --journeys-per-second 50 --spans-per-journey 12
+  homeostat goals --json | jq '.journeys[] | {name, left: .standing.availability_left_bp}'
+
+A goal is written like this, under spec:
+  goals:
+    journeys:
+      checkout:
+        entry: { service: frontend, operation: \"POST /checkout\" }
+        importance: critical
+        reliability: 99.9%
+        latency: { threshold: 800ms, ratio: 99% }
+    telemetry:
+      budget: { spansPerSecond: 500 }")]
+    Goals(GoalsArgs),
     /// Why an action was taken, or what is known of an incident: evidence, cause, alternatives, guards, outcome.
     #[command(after_help = "\
 Examples:
@@ -105,8 +127,12 @@ Examples:
 Examples:
   homeostat evaluate --policy nothing --journal ~/.local/state/homeostat   was acting worth it?
   homeostat evaluate --policy rule --journal /var/lib/homeostat --json     what would not exploring have been worth?
+  homeostat evaluate --policy try.yaml --journal /var/lib/homeostat        what would another manifest have been worth?
 
-Only a journal written with spec.automation.exploration above zero can tell.")]
+A manifest is evaluated by feeding the recorded events to the loop again and planning every tick a second time under it.
+Only a journal written with spec.automation.exploration above zero can tell. When nothing can be told, it says why and what
+would help. Values are what an episode earns: decisions about one target that may influence each other.
+Exit codes: 0 better; 1 not better, or it cannot be told.")]
     Evaluate(EvaluateArgs),
     /// The simulation harness: the same loop against simulated worlds.
     #[command(subcommand)]
@@ -165,6 +191,25 @@ pub(crate) struct ApiArgs {
 pub(crate) struct StatusArgs {
     #[command(flatten)]
     pub(crate) api: ApiArgs,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `goals`.
+#[derive(Debug, Args)]
+pub(crate) struct GoalsArgs {
+    #[command(flatten)]
+    pub(crate) api: ApiArgs,
+    /// Ask nobody: derive from this manifest.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) manifest: Option<PathBuf>,
+    /// Assume that so many journeys of each kind begin per second; 10 unless told.
+    #[arg(long, value_name = "N", requires = "manifest", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub(crate) journeys_per_second: Option<u32>,
+    /// Assume that a journey has so many spans; 10 unless told.
+    #[arg(long, value_name = "N", requires = "manifest", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) spans_per_journey: Option<u32>,
     /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,
@@ -316,9 +361,9 @@ pub(crate) struct ReplayArgs {
 /// Arguments of `evaluate`.
 #[derive(Debug, Args)]
 pub(crate) struct EvaluateArgs {
-    /// The policy to evaluate.
-    #[arg(long, value_enum)]
-    pub(crate) policy: PolicyName,
+    /// The policy to evaluate: rule, nothing, uniform, or a manifest with the wishes and rules to try.
+    #[arg(long, value_name = "NAME|MANIFEST", value_parser = PolicyChoice::parse)]
+    pub(crate) policy: PolicyChoice,
     /// A state directory with a journal at rest.
     #[arg(long, value_name = "DIR")]
     pub(crate) journal: PathBuf,
@@ -327,15 +372,29 @@ pub(crate) struct EvaluateArgs {
     pub(crate) json: bool,
 }
 
-/// Policies that any journal can be asked about.
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-pub(crate) enum PolicyName {
+/// Which policy a journal is asked about.
+#[derive(Clone, Debug)]
+pub(crate) enum PolicyChoice {
     /// What is done without a learner.
     Rule,
     /// Nothing, wherever that was an option, and the rule elsewhere.
     Nothing,
     /// Everything that was allowed, alike.
     Uniform,
+    /// What the loop would have decided under another manifest.
+    Manifest(PathBuf),
+}
+
+impl PolicyChoice {
+    fn parse(text: &str) -> Result<PolicyChoice, String> {
+        match text {
+            "rule" => Ok(PolicyChoice::Rule),
+            "nothing" => Ok(PolicyChoice::Nothing),
+            "uniform" => Ok(PolicyChoice::Uniform),
+            path if std::path::Path::new(path).is_file() => Ok(PolicyChoice::Manifest(path.into())),
+            _ => Err("expected rule, nothing, uniform, or a manifest that can be read".to_owned()),
+        }
+    }
 }
 
 /// What the harness can do.
@@ -349,13 +408,7 @@ Examples:
   homeostat sim run --plant swim --trace arrivals.delta --config large --boot 180 --seeds 10")]
     Run(Box<SimRunArgs>),
     /// Make a trace of arrivals for `sim run --plant swim` from a recording in CSV.
-    #[command(after_help = "\
-Examples:
-  homeostat sim trace requests.csv --time TIMESTAMP --peak 70 --out arrivals.delta
-  homeostat sim trace views.csv --time ds --count y --log --from 0.5 --to 0.52 --peak 70 --out arrivals.delta
-
-Without --count each row is a request; it is repeated until the busiest minute has --peak requests per second. With --count
-each row says how many there were. The part from --from to --to fills the 105 minutes of a run.")]
+    #[command(after_help = swim::TRACE_EXAMPLES)]
     Trace(swim::TraceArgs),
     /// Run every shipped scenario with many seeds. Exit code 1 if a checker complains; the seed is printed.
     #[command(after_help = "Example:\n  homeostat sim swarm --seeds 1000")]
@@ -370,6 +423,9 @@ each row says how many there were. The part from --from to --to fills the 105 mi
         #[arg(long)]
         json: bool,
     },
+    /// Compare the agent with others who manage the same replicas under the same arrivals.
+    #[command(after_help = compare::EXAMPLES)]
+    Compare(Box<compare::CompareArgs>),
     /// Make a scenario of what a journal saw, so that an incident can be run again.
     #[command(after_help = RECORD_HELP)]
     Record(SimRecordArgs),
@@ -479,6 +535,15 @@ An empty parent_id is a root. status is ok, error, unset or an HTTP status. Trac
 count against the budget, and are kept even if they exceed it. Two traces have the same shape if the same operations call
 each other (edge set), or, more strictly, if their trees are the same but for the order of siblings (tree).")]
     Sampling(SamplingBenchArgs),
+    /// How often verdicts on actions are right, in simulated plants where the truth is known.
+    #[command(after_help = proving::VERDICTS_HELP)]
+    Verdicts(proving::VerdictsArgs),
+    /// How often the intervals of `homeostat evaluate` hold the truth, in simulated worlds where it is known.
+    #[command(after_help = proving::EVALUATION_HELP)]
+    Evaluation(proving::EvaluationArgs),
+    /// What the learner earns beside the rule, in simulated worlds in which the rule is sometimes wrong.
+    #[command(after_help = proving::LEARNER_HELP)]
+    Learner(proving::VerdictsArgs),
 }
 
 /// Arguments of `bench sampling`.

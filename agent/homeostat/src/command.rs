@@ -7,6 +7,7 @@ mod bench;
 mod check;
 mod demo;
 mod evaluate;
+mod goals;
 mod journal;
 mod look;
 mod print;
@@ -77,9 +78,14 @@ pub(crate) enum CommandError {
     /// Recorded arrivals cannot be used.
     #[error(transparent)]
     Trace(homeostat_sim::swim::TraceError),
-    /// A recording cannot be made into a trace.
-    #[error(transparent)]
-    Recording(homeostat_sim::RecordedError),
+    /// A workload cannot be read.
+    #[error("{}", path.display())]
+    Recording {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: homeostat_sim::RecordedError,
+    },
     /// A log shows too little to make a scenario of.
     #[error(transparent)]
     Record(homeostat_sim::record::RecordError),
@@ -118,9 +124,9 @@ impl CommandError {
             }
             CommandError::Scenario(ScenarioError::Unknown { .. }) => ExitCode::from(2),
             CommandError::Scenario(_)
+            | CommandError::Recording { .. }
             | CommandError::Spans { .. }
             | CommandError::Trace(_)
-            | CommandError::Recording(_)
             | CommandError::Record(_) => ExitCode::from(64),
             _ => ExitCode::from(1),
         }
@@ -154,6 +160,7 @@ fn dispatch(command: Command, out: &mut dyn Write) -> Result<Answer, CommandErro
         Command::Demo => demo::demo(),
         Command::Check(args) => check::check(args, out),
         Command::Status(args) => look::status(args, out),
+        Command::Goals(args) => goals::goals(args, out),
         Command::Explain(args) => look::explain(args, out),
         Command::Journal(args) => journal::journal(args, out),
         Command::Hold(args) => steer::hold(args, out),

@@ -197,7 +197,7 @@ fn a_trace_is_managed_minute_by_minute() {
     assert_eq!(told(&trace, &["steady_state"]).status.code(), Some(2));
 }
 
-/// Scenario: a recording of requests becomes a trace, which the plant SWIM then runs on; a column is asked for that is not there.
+/// Scenario: a recording of requests becomes a trace, which the plant SWIM then runs on; a missing column is asked for.
 /// Guarantees: the trace is one that can be run, and what it is like is said; the mistake is named with 64.
 #[test]
 fn a_recording_becomes_a_trace() {

@@ -117,6 +117,15 @@ impl SwimArgs {
     }
 }
 
+/// Shown below the help of `sim trace`.
+pub(crate) const TRACE_EXAMPLES: &str = "\
+Examples:
+  homeostat sim trace requests.csv --time TIMESTAMP --peak 70 --out arrivals.delta
+  homeostat sim trace views.csv --time ds --count y --log --from 0.5 --to 0.52 --peak 70 --out arrivals.delta
+
+Without --count each row is a request; it is repeated until the busiest minute has --peak requests per second. With --count
+each row says how many there were. The part from --from to --to fills the 105 minutes of a run.";
+
 /// Arguments of `sim trace`.
 #[derive(Debug, Args)]
 pub(crate) struct TraceArgs {

@@ -1,12 +1,14 @@
 //! Tests of whole manifests: good ones, wrong ones, and files that are no manifests at all.
 
+mod goals;
+
 use super::*;
 
 use homeostat_pipeline::sample::{JudgeConfig, Mode, Rule};
 
 use homeostat_core::{
-    Autonomy, BasisPoints, BlastRadius, LearningSettings, Micros, Millis, Range, RateBudget, RestartPermission,
-    SamplingProbability, Seed, ServicePermissions,
+    Autonomy, BasisPoints, BlastRadius, Importance, LearningSettings, Micros, Millis, Range, RateBudget,
+    RestartPermission, SamplingProbability, Seed, ServicePermissions,
 };
 
 /// A manifest as users write it, with sections this version understands but does not act on.
@@ -51,6 +53,8 @@ fn the_examples_in_the_embedded_manifest_are_good() {
         .replace(" exporters: []\n    #", " exporters:\n    #")
         .replace("services: {}", "services:")
         .replace("cap: {}", "cap:")
+        .replace("journeys: {}", "journeys:")
+        .replace("budget: {} ", "budget: ")
         .replace("Bearer …", "Bearer x")
         .lines()
         .map(|line| {
@@ -67,6 +71,8 @@ fn the_examples_in_the_embedded_manifest_are_good() {
     assert_eq!(manifest.webhook.as_deref(), Some("http://127.0.0.1:9093/hook"));
     assert!(manifest.security.tls.is_some() && manifest.security.tokens.is_some());
     assert_eq!(manifest.settings.objectives.of(&ServiceName::from("checkout")).availability, BasisPoints(9990));
+    assert_eq!(manifest.settings.goals.journeys["checkout"].importance, Importance::Critical);
+    assert_eq!(manifest.settings.sampling.kept_spans_per_second_max, 500);
 }
 
 /// Scenario: a manifest that declares tracing, metrics, logs, profiling and automation.
@@ -132,7 +138,8 @@ fn every_setting_can_be_written() {
     {sampling: Approve, scaling: Approve, notification: Observe, approvalExpires: 1m, hold: true,
      exploration: 2%, explorationSeed: 7,
      services: {pay: {scale: {url: 'h:80/scale', min: 2, max: 9}}}}
-  scaling: {utilizationTarget: 70%, tolerance: 5%, reduceAfter: 1m}
+  scaling: {utilizationTarget: 70%, tolerance: 5%, reduceAfter: 1m,
+    predictive: {enabled: true, coverage: 95%, startDelay: 90s, reduceAfter: 45s}}
   guards:
     {perTarget: {actions: 1, within: 1s}, scaling: {actions: 2, within: 2s}, global: {actions: 0, within: 3s},
      replicaFactorMax: 1.5, samplingFactorMax: 4,
@@ -146,8 +153,9 @@ fn every_setting_can_be_written() {
     assert_eq!((cap.spans_per_second, cap.bytes_per_second), (Some(9), Some(10)));
     let tried = JudgeConfig::default().with(Rule::Importance, Mode::DryRun).with(Rule::Rare, Mode::DryRun);
     assert_eq!(judge, tried);
-    let Settings { perception, objectives, sampling, scaling, permissions: _, autonomy, guards, learning } =
+    let Settings { perception, objectives, sampling, scaling, permissions: _, autonomy, guards, learning, goals } =
         manifest.settings;
+    assert!(goals.is_empty(), "goals have a test of their own");
     assert_eq!((sampling.kept_share_max, sampling.floor.ppm()), (BasisPoints(2500), 1000));
     assert_eq!(sampling.initial.tail, SamplingProbability::from_ppm_saturating(250_000));
     assert_eq!((sampling.kept_spans_per_second_max, sampling.received_spans_per_second_max), (7, 8));
@@ -161,6 +169,9 @@ fn every_setting_can_be_written() {
     assert_eq!((scaling.services[&pay].min.0, scaling.services[&pay].max.0), (2, 9));
     assert_eq!((scaling.utilization_target, scaling.tolerance), (BasisPoints(7000), BasisPoints(500)));
     assert_eq!(scaling.reduce_after, Millis::from_secs(60));
+    let predictive = scaling.predictive;
+    assert_eq!((predictive.enabled, predictive.coverage), (true, BasisPoints(9500)));
+    assert_eq!((predictive.start_delay, predictive.reduce_after), (Millis::from_secs(90), Millis::from_secs(45)));
     assert_eq!((guards.per_target.actions_max, guards.scaling.actions_max, guards.global.actions_max), (1, 2, 0));
     assert_eq!(guards.global.window, Millis::from_secs(3));
     assert_eq!((guards.replica_factor_max, guards.sampling_factor_max), (BasisPoints(15_000), BasisPoints(40_000)));

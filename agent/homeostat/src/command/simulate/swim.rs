@@ -42,7 +42,9 @@ pub(super) fn run(args: &SwimArgs, first_seed: u64, json: bool, out: &mut dyn Wr
 
 /// Makes a trace of a recording, and says what it is like.
 pub(super) fn trace(args: &TraceArgs, out: &mut dyn Write) -> Result<Answer, CommandError> {
-    let trace = args.recipe().trace(&args.recording, Seed(args.seed)).map_err(CommandError::Recording)?;
+    let path = &args.recording;
+    let unusable = |source| CommandError::Recording { path: path.clone(), source };
+    let trace = args.recipe().trace(path, Seed(args.seed)).map_err(unusable)?;
     std::fs::write(&args.out, trace.to_delta())
         .map_err(|source| CommandError::Write { path: args.out.clone(), source })?;
     let rates = trace.rates();

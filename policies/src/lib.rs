@@ -5,10 +5,11 @@
 
 mod announce;
 pub mod brownout;
-mod precision;
+pub mod goals;
+pub mod precision;
 mod profile_suspect;
 mod restart_wedged;
-mod sampling_budget;
+pub mod sampling_budget;
 mod shed_load;
 mod target_tracking;
 

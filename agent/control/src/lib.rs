@@ -22,6 +22,7 @@ use homeostat_core::{
 };
 use statig::prelude::*;
 
+pub use homeostat_cognition::{PERIOD, RULES, Rule, goals};
 pub use homeostat_learning::{LOSS_MAX, evaluation};
 
 pub use crate::beside::Planned;

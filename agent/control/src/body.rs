@@ -42,6 +42,7 @@ pub(crate) struct Body {
     pub(crate) settings: Settings,
     settings_generation: Generation,
     perception: Perception,
+    forecaster: cognition::Forecaster,
     assessment: Arc<Assessment>,
     pub(crate) execution: Execution,
     pub(crate) knowledge: Knowledge,
@@ -75,6 +76,7 @@ impl Body {
             settings: Settings::default(),
             settings_generation: Generation::default(),
             perception: Perception::default(),
+            forecaster: cognition::Forecaster::default(),
             assessment: Arc::default(),
             execution: Execution::default(),
             knowledge: Knowledge::default(),
@@ -195,7 +197,9 @@ impl Body {
     }
 
     pub(crate) fn assess(&mut self, snapshot: &Snapshot) -> Arc<Assessment> {
-        self.assessment = Arc::new(cognition::assess(snapshot, &self.assessment, &self.settings));
+        let forecasts = self.forecaster.forecast(snapshot, &self.knowledge.starts, &self.settings);
+        let assessment = cognition::assess(snapshot, &self.assessment, &self.settings);
+        self.assessment = Arc::new(Assessment { forecasts, ..assessment });
         self.assessment.clone()
     }
 
@@ -297,7 +301,7 @@ impl Body {
     }
 
     pub(crate) fn checkpoint(&self, scope: CheckpointScope) -> Checkpoint {
-        let Knowledge { generation, efficacy, choices, .. } = &self.knowledge;
+        let Knowledge { generation, efficacy, choices, starts, .. } = &self.knowledge;
         let (generation, efficacy, choices) = (*generation, efficacy.clone(), choices.clone());
         let bulk = || Bulk {
             counts: self.perception.counts(),
@@ -312,7 +316,7 @@ impl Body {
             trials: self.execution.trials().to_vec(),
             ledger: self.execution.ledger().clone(),
             caution: self.caution.clone(),
-            knowledge: Knowledge { generation, efficacy, choices, ..Knowledge::default() },
+            knowledge: Knowledge { generation, efficacy, choices, starts: starts.clone(), ..Knowledge::default() },
             in_force: self.execution.in_force().clone(),
             bulk: (scope == CheckpointScope::StateAndBulk).then(|| Box::new(bulk())),
             settings: self.settings.clone(),

@@ -3,6 +3,7 @@
 //! Answers what can be typed, and teaches it. Does not do any of it; that is `command`. The texts live on the types, so
 //! `--help`, the man pages and the completions cannot disagree.
 
+pub(crate) mod compare;
 pub(crate) mod proving;
 pub(crate) mod swim;
 
@@ -419,6 +420,9 @@ Examples:
         #[arg(long)]
         json: bool,
     },
+    /// Compare the agent with others who manage the same replicas under the same arrivals.
+    #[command(after_help = compare::EXAMPLES)]
+    Compare(Box<compare::CompareArgs>),
     /// Make a scenario of what a journal saw, so that an incident can be run again.
     #[command(after_help = RECORD_HELP)]
     Record(SimRecordArgs),

@@ -10,7 +10,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::actions::Measure;
-use crate::{ActionId, BasisPoints, Forecast, Knowledge, Label, Stream, Target, Timestamp};
+use crate::{ActionId, BasisPoints, Counterfactual, Knowledge, Label, Stream, Target, Timestamp};
 
 /// Numbers that describe one option.
 pub const FEATURES: usize = 11;
@@ -120,7 +120,7 @@ pub struct Watch {
     pub before: Option<u64>,
     /// What it would be if nothing were done, which is what was done.
     #[serde(default)]
-    pub forecast: Option<Forecast>,
+    pub forecast: Option<Counterfactual>,
     /// When it is looked at again; the kind leaves the target alone until then.
     pub until: Timestamp,
 }

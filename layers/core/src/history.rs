@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 
 use crate::actions::{LoadEffect, Measure};
-use crate::forecast::{Forecast, Load};
+use crate::counterfactual::{Counterfactual, Load};
 use crate::{Millis, Timestamp};
 
 /// Readings kept: three minutes. A trend is one when it has lasted for half of that.
@@ -55,8 +55,8 @@ impl History {
     }
 
     /// What `measure`, which is at `level` under `load` now, would do if nothing were done.
-    pub fn forecast(&self, measure: &Measure, at: Timestamp, level: u64, load: Option<Load>) -> Forecast {
-        let plain = Forecast::without_past(at, level, load);
+    pub fn forecast(&self, measure: &Measure, at: Timestamp, level: u64, load: Option<Load>) -> Counterfactual {
+        let plain = Counterfactual::without_past(at, level, load);
         let present = load.map(|load| load.value);
         let value = |sample: &Sample| match measure.load_effect() {
             LoadEffect::Proportional => {
@@ -68,20 +68,21 @@ impl History {
         // What is smaller than the usual noise is not a trend, and would only be carried forward as one.
         let drift = if drift.unsigned_abs() <= spread / TO_95 { 0 } else { drift };
         let of_load = self.middle_and_spread(|sample| sample.load.map_or(0, i128::from));
-        Forecast { drift, spread, load_spread: of_load.map_or(0, |(_, spread)| spread), ..plain }
+        Counterfactual { drift, spread, load_spread: of_load.map_or(0, |(_, spread)| spread), ..plain }
     }
 
     /// The median change over one step, and the 95 % range around it.
     fn middle_and_spread(&self, value: impl Fn(&Sample) -> i128) -> Option<(i64, u64)> {
         let mut changes: Vec<i64> = Vec::with_capacity(SAMPLES_MAX);
         for (place, later) in self.samples.iter().enumerate() {
-            let is_before = |earlier: &&Sample| Forecast::STEP <= later.at.since(earlier.at);
+            let is_before = |earlier: &&Sample| Counterfactual::STEP <= later.at.since(earlier.at);
             let Some(earlier) = self.samples.iter().take(place).rev().find(is_before) else { continue };
             let span = i128::from(later.at.since(earlier.at).0);
             // Over a gap nothing is known of the steps between.
-            if span <= 2 * i128::from(Forecast::STEP.0) {
+            if span <= 2 * i128::from(Counterfactual::STEP.0) {
                 let change =
-                    value(later).saturating_sub(value(earlier)).saturating_mul(i128::from(Forecast::STEP.0)) / span;
+                    value(later).saturating_sub(value(earlier)).saturating_mul(i128::from(Counterfactual::STEP.0))
+                        / span;
                 changes.push(i64::try_from(change).unwrap_or(if change < 0 { i64::MIN } else { i64::MAX }));
             }
         }
@@ -120,7 +121,7 @@ mod tests {
     }
 
     /// The forecast after three minutes of `value` and `load`, each given the second.
-    fn after(measure: &Measure, value: impl Fn(u64) -> u64, load: impl Fn(u64) -> u64) -> Forecast {
+    fn after(measure: &Measure, value: impl Fn(u64) -> u64, load: impl Fn(u64) -> u64) -> Counterfactual {
         let mut history = History::default();
         for second in 0..=180 {
             history.note(Timestamp(second * 1000), value(second), Some(load(second)));
@@ -157,7 +158,7 @@ mod tests {
     #[test]
     fn without_a_past_nothing_is_claimed() {
         let mut history = History::default();
-        let plain = Forecast::without_past(Timestamp(9), 5000, Some(Load::steady(100)));
+        let plain = Counterfactual::without_past(Timestamp(9), 5000, Some(Load::steady(100)));
         let load = Some(Load::steady(100));
         assert_eq!(history.forecast(&utilization(), Timestamp(9), 5000, load), plain);
         (0..40).for_each(|second| history.note(Timestamp(second * 1000), second * 100, Some(100)));

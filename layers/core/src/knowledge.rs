@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::actions::Measure;
-use crate::{BasisPoints, ChoiceKnowledge, Generation, History, IncidentKind, Label, PerSignal, Verdict};
+use crate::{
+    BasisPoints, ChoiceKnowledge, Generation, History, IncidentKind, Label, PerSignal, ServiceName, Starts, Verdict,
+};
 
 /// Under which heading an outcome is counted.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -89,4 +91,7 @@ pub struct Knowledge {
     /// From choices, where the learner explores.
     #[serde(default, skip_serializing_if = "ChoiceKnowledge::is_empty")]
     pub choices: ChoiceKnowledge,
+    /// How long each scaled service's replicas take to serve.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub starts: BTreeMap<ServiceName, Starts>,
 }

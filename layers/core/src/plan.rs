@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::actions::Action;
 use crate::{
-    ActionId, BasisPoints, ChoiceRecord, Forecast, IncidentId, IncidentKind, Knob, Label, Proposal, Regime,
+    ActionId, BasisPoints, ChoiceRecord, Counterfactual, IncidentId, IncidentKind, Knob, Label, Proposal, Regime,
     ServiceName, Storm, Timestamp,
 };
 
@@ -30,7 +30,7 @@ pub struct ActionRequest {
     pub baseline: Option<u64>,
     /// What it would be if nothing were done, as seen then; none if it could not be read.
     #[serde(default)]
-    pub forecast: Option<Forecast>,
+    pub forecast: Option<Counterfactual>,
     /// Why, in one sentence.
     pub why: String,
     /// With which probability the choice fell on it.

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::actions::{Action, Measure};
 use crate::{
-    Assessment, Forecast, InForce, IncidentId, Knowledge, Label, Ledger, Parameter, Reading, ServiceName, Settings,
-    Snapshot, Target, Trial,
+    Assessment, Counterfactual, InForce, IncidentId, Knowledge, Label, Ledger, Parameter, Reading, ServiceName,
+    Settings, Snapshot, Target, Trial,
 };
 
 /// Everything a policy may look at. All of it is frozen for the tick.
@@ -32,11 +32,11 @@ pub struct PolicyView<'a> {
 
 impl PolicyView<'_> {
     /// What `measure` would be if nothing were done; none if it cannot be read now.
-    pub fn forecast(&self, measure: &Measure) -> Option<Forecast> {
+    pub fn forecast(&self, measure: &Measure) -> Option<Counterfactual> {
         let (at, level, load) = (self.snapshot.at, measure.read(self.snapshot)?, measure.load(self.snapshot));
         let history = self.knowledge.histories.get(measure);
         Some(history.map_or_else(
-            || Forecast::without_past(at, level, load),
+            || Counterfactual::without_past(at, level, load),
             |history| history.forecast(measure, at, level, load),
         ))
     }

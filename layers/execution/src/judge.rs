@@ -2,11 +2,11 @@
 //!
 //! Answers whether an action kept its promise, made things worse, or neither. There are three verdicts, not two: what cannot
 //! be shown is neither rewarded nor punished. What was measured is held against what would have been without the action,
-//! which was forecast when it was decided (see [`homeostat_core::Forecast`]); the value before the action would credit it
+//! which was forecast when it was decided (see [`homeostat_core::Counterfactual`]); the value before the action would credit it
 //! with every load that fell and blame it for every one that grew.
 
 use homeostat_core::actions::Expectation;
-use homeostat_core::{ActionRequest, BasisPoints, Expected, Forecast, Snapshot, Timestamp, Verdict};
+use homeostat_core::{ActionRequest, BasisPoints, Counterfactual, Expected, Snapshot, Timestamp, Verdict};
 
 use crate::Measured;
 
@@ -15,7 +15,7 @@ pub(crate) fn judge(request: &ActionRequest, snapshot: &Snapshot, now: Timestamp
     let expectation = &request.action.expectation;
     let Some(measure) = expectation.measure() else { return (Verdict::Kept, Measured::default()) };
     // A request of an earlier version carries no forecast, only the value before.
-    let plain = || Some(Forecast::without_past(request.decided, request.baseline?, None));
+    let plain = || Some(Counterfactual::without_past(request.decided, request.baseline?, None));
     let expected = request.forecast.or_else(plain).map(|made| made.expected(measure, now, measure.load(snapshot)));
     let after = measure.read(snapshot);
     let measured = Measured { after, expected, complaint: None };

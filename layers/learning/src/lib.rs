@@ -8,6 +8,7 @@ pub mod evaluation;
 mod histories;
 mod linear;
 mod outcomes;
+mod starts;
 
 use homeostat_core::{
     Assessment, Baseline, Efficacy, EfficacyKey, Knowledge, Outcome, PerIndicator, Plan, Reading, Settings, Snapshot,
@@ -44,6 +45,7 @@ pub struct Lessons<'a> {
 pub fn settle(knowledge: &mut Knowledge, lessons: Lessons<'_>) {
     let Lessons { plan, outcomes, snapshot, assessment, settings } = lessons;
     outcomes::settle(knowledge, plan, outcomes, snapshot);
+    starts::settle(knowledge, plan, outcomes, snapshot);
     for outcome in outcomes {
         let key = EfficacyKey { incident: outcome.incident, action: outcome.kind.clone() };
         let efficacy = knowledge.efficacy.entry(key).or_default();
@@ -73,6 +75,10 @@ pub fn merge(mut one: Knowledge, other: &Knowledge) -> Knowledge {
         ours.count += theirs.count;
         ours.sum = ours.sum.saturating_add(theirs.sum);
         ours.sum_of_squares = ours.sum_of_squares.saturating_add(theirs.sum_of_squares);
+    }
+    for (service, theirs) in &other.starts {
+        let ours = one.starts.entry(service.clone()).or_default();
+        (ours.count, ours.sum_ms) = (ours.count + theirs.count, ours.sum_ms.saturating_add(theirs.sum_ms));
     }
     // Open trials and watches are each node's own; only what came of them is shared.
     one.choices.sums = one.choices.sums.merged(&other.choices.sums);

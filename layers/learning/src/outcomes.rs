@@ -139,7 +139,7 @@ pub(crate) fn reward_bp(pending: PendingChoice, outcome: &Outcome) -> Option<i64
 #[cfg(test)]
 mod tests {
     use homeostat_core::actions::Measure;
-    use homeostat_core::{ActionId, Expected, Forecast, Indicator, Label, Reading, Signal, Target, Timestamp};
+    use homeostat_core::{ActionId, Counterfactual, Expected, Indicator, Label, Reading, Signal, Target, Timestamp};
 
     use super::*;
 
@@ -195,7 +195,7 @@ mod tests {
             features,
             relieved: Some(Measure::Reading(signal.clone())),
             before: Some(8000),
-            forecast: Some(Forecast::without_past(Timestamp(40_000), 8000, None)),
+            forecast: Some(Counterfactual::without_past(Timestamp(40_000), 8000, None)),
             until: Timestamp(60_000),
         };
         let mut knowledge = Knowledge::default();

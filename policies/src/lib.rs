@@ -5,11 +5,12 @@
 
 mod announce;
 pub mod brownout;
+pub mod goals;
 mod mass_failure;
-mod precision;
+pub mod precision;
 mod profile_suspect;
 mod restart_wedged;
-mod sampling_budget;
+pub mod sampling_budget;
 mod shed_load;
 mod target_tracking;
 

@@ -1,19 +1,26 @@
 //! Sampling within a budget, and no more than is needed.
 //!
-//! Answers with which probabilities the traces of each service are kept, so that all of them together stay within the span
-//! budget and each is known as precisely as wanted. Suspects of open incidents come first. Does not decide about errors and
-//! slow traces: those are always kept. A budget over all services is water-filled rather than divided by services, so that
-//! what one does not need goes to the others.
+//! Answers with which probabilities the traces of each service, and of each operation that a goal names, are kept, so that all
+//! of them together stay within the span budget and each is known as precisely as wanted. When that does not fit, importance
+//! decides. Does not decide about errors and slow traces: those are always kept. A budget over all services is water-filled
+//! rather than divided by services, so that what one does not need goes to the others.
 
-use std::collections::BTreeMap;
+mod allotment;
+mod heads;
+mod streams;
 
 use homeostat_core::actions;
 use homeostat_core::{
-    IncidentId, Indicator, Label, PROPOSALS_MAX, Policy, PolicyView, Proposal, SamplingProbability, SamplingSettings,
-    Served, ServiceName, ServiceSampling, Target,
+    Indicator, Label, PROPOSALS_MAX, Policy, PolicyView, Proposal, SamplingProbability, SamplingSettings,
+    ServiceSampling, Target,
 };
 
 use crate::precision;
+use heads::heads;
+use streams::{Stream, streams};
+
+pub use allotment::{Claim, allot, part};
+pub use streams::{Asked, Place, asked};
 
 pub(crate) const SAMPLING_BUDGET: SamplingBudget = SamplingBudget;
 
@@ -25,6 +32,20 @@ const ORDINARY_SHARE_MIN: u64 = 4;
 const LOWER_FROM_PERCENT: u64 = 110;
 /// …and raised when what it should be is this much higher. Lowering is quicker because a budget is a promise.
 const RAISE_FROM_PERCENT: u64 = 130;
+/// The same where a goal asks for a precision: it must hold even where a small rise is left alone.
+const RAISE_PROMISED_FROM_PERCENT: u64 = 110;
+/// And lowered later: operations are so few that a tenth may be chance. Less than what may exceed the budget before a change
+/// counts as harmful.
+const LOWER_PROMISED_FROM_PERCENT: u64 = 120;
+
+/// From where a probability is lowered and raised.
+type Limits = (u64, u64);
+const LIMITS: Limits = (LOWER_FROM_PERCENT, RAISE_FROM_PERCENT);
+const PROMISED_LIMITS: Limits = (LOWER_PROMISED_FROM_PERCENT, RAISE_PROMISED_FROM_PERCENT);
+
+/// What goals need is met with this much to spare, in percent, so that neither rounding to two digits nor a rise that is left
+/// alone takes it below.
+const PROMISED_PERCENT: u64 = 125;
 
 /// The correction for traces that touch several services, which makes kept spans exceed what each probability alone would
 /// give, is bounded by this factor; a measurement that says more is not believed.
@@ -47,8 +68,8 @@ impl Policy for SamplingBudget {
             .within(view.snapshot.at, actions::ADJUST_SAMPLING.cooldown)
             .all(|entry| entry.class != actions::ADJUST_SAMPLING.class);
         let Some(budget) = Budget::of(view, &streams) else { return };
-        let tails = budget.fill(&streams, &view.settings.sampling);
         let heads = heads(&streams, &view.settings.sampling);
+        let tails = budget.fill(&streams, &heads, &view.settings.sampling);
         let moves = streams.iter().zip(tails).zip(heads).filter_map(|((stream, tail), head)| {
             // All services move together and then rest together, so that the effect measured is that of one change. Only a
             // new suspect does not wait.
@@ -58,77 +79,6 @@ impl Policy for SamplingBudget {
         // Of the services beyond, the next time is early enough: whoever has moved does not come again.
         proposals.extend(moves.take(PROPOSALS_MAX));
     }
-}
-
-/// The spans of one service. Rates in thousandths per second.
-struct Stream<'a> {
-    service: &'a ServiceName,
-    in_force: ServiceSampling,
-    received: u64,
-    ordinary: u64,
-    requests: u64,
-    /// Whether an SDK samples for it and has fetched the probability in force.
-    steerable: Steerable,
-    suspect_of: Option<IncidentId>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Steerable {
-    No,
-    NotYetFetched,
-    Yes,
-}
-
-fn streams<'a>(view: &PolicyView<'a>) -> Vec<Stream<'a>> {
-    let touched = touched(view);
-    let mut in_force = view.in_force.sampling.iter().peekable();
-    let stream = |served: Served<'a>| {
-        // Both are in name order, so they are walked side by side.
-        while in_force.next_if(|(service, _)| *service < served.service).is_some() {}
-        let set = in_force.next_if(|(service, _)| *service == served.service).map(|(_, sampling)| *sampling);
-        stream(&served, set.unwrap_or(view.settings.sampling.initial), &touched)
-    };
-    view.snapshot.served().filter_map(stream).collect()
-}
-
-/// What open incidents say of each service they touch: the first active one that suspects it, if any does.
-fn touched<'a>(view: &PolicyView<'a>) -> BTreeMap<&'a ServiceName, Option<IncidentId>> {
-    let mut touched: BTreeMap<&ServiceName, Option<IncidentId>> = BTreeMap::new();
-    for incident in &view.assessment.incidents {
-        for service in &incident.services {
-            touched.entry(service).or_default();
-        }
-        if let (true, Some(suspect)) = (incident.is_active(), incident.suspect()) {
-            touched.entry(suspect).or_default().get_or_insert(incident.id);
-        }
-    }
-    touched
-}
-
-fn stream<'a>(
-    served: &Served<'a>,
-    in_force: ServiceSampling,
-    touched: &BTreeMap<&ServiceName, Option<IncidentId>>,
-) -> Option<Stream<'a>> {
-    let (service, value) = (served.service, |indicator| served.value(indicator));
-    let received = value(Indicator::SpansReceivedTotal)?;
-    let steerable = match value(Indicator::HeadProbability) {
-        None => Steerable::No,
-        Some(ppm) if ppm == u64::from(in_force.head.ppm()) => Steerable::Yes,
-        Some(_) => Steerable::NotYetFetched,
-    };
-    let touched = touched.get(service).copied();
-    // What an incident turned into slow and failed traces may be ordinary again any moment; the budget must hold then too.
-    let by_rule = if touched.is_some() { 0 } else { value(Indicator::SpansKeptByRuleTotal).unwrap_or(0) };
-    Some(Stream {
-        service,
-        in_force,
-        received,
-        ordinary: received.saturating_sub(by_rule),
-        requests: value(Indicator::RequestsTotal).unwrap_or(received),
-        steerable,
-        suspect_of: touched.flatten(),
-    })
 }
 
 /// What may be kept, in thousandths of a span per second.
@@ -151,31 +101,30 @@ impl Budget {
     }
 
     /// A probability for each stream, so that together they keep about the budget.
-    fn fill(&self, streams: &[Stream<'_>], settings: &SamplingSettings) -> Vec<SamplingProbability> {
-        let needs: Vec<_> = streams.iter().map(|stream| self.need(stream, settings)).collect();
-        let keeps = |level: SamplingProbability| -> u64 {
-            streams.iter().zip(&needs).map(|(stream, need)| part(level.max(*need), stream.ordinary)).sum()
+    fn fill(
+        &self,
+        streams: &[Stream<'_>],
+        heads: &[SamplingProbability],
+        settings: &SamplingSettings,
+    ) -> Vec<SamplingProbability> {
+        let claim = |(stream, head): (&Stream<'_>, &SamplingProbability)| Claim {
+            class: stream.class,
+            need: self.need(stream, *head, settings),
+            ordinary_milli: stream.claimed,
         };
-        let needed = keeps(SamplingProbability::NEVER);
-        if self.ordinary_milli < needed {
-            let cut = |need: &SamplingProbability| scale(*need, self.ordinary_milli, needed).max(settings.floor);
-            return needs.iter().map(cut).collect();
-        }
-        // The water level: the highest probability that all services can have. Bisection over a million takes twenty steps.
-        let (mut low, mut high) = (0_u64, 1_000_000_u64);
-        while low < high {
-            let middle = (low + high).div_ceil(2);
-            let fits = keeps(SamplingProbability::from_ppm_saturating(middle)) <= self.ordinary_milli;
-            (low, high) = if fits { (middle, high) } else { (low, middle - 1) };
-        }
-        let level = SamplingProbability::from_ppm_saturating(low);
-        needs.iter().map(|need| two_digits(level.max(*need)).max(settings.floor)).collect()
+        let claims: Vec<Claim> = streams.iter().zip(heads).map(claim).collect();
+        let tails = allot(&claims, self.ordinary_milli, settings.floor);
+        tails.into_iter().map(|tail| two_digits(tail).max(settings.floor)).collect()
     }
 
-    /// What a service needs: as much as its estimates want; a suspect as much as half of the whole budget gives.
-    fn need(&self, stream: &Stream<'_>, settings: &SamplingSettings) -> SamplingProbability {
+    /// What a stream needs: as much as its estimates want, and as goals want; a suspect as much as half of the whole budget
+    /// gives.
+    fn need(&self, stream: &Stream<'_>, head: SamplingProbability, settings: &SamplingSettings) -> SamplingProbability {
         let requests = stream.requests.saturating_mul(settings.precision_window.0) / 1_000_000;
-        let for_precision = precision::needed(requests, settings);
+        // What nobody promised of an operation is not asked for it either: that of its service covers it.
+        let for_service = stream.operation.is_none().then(|| precision::needed(requests, settings));
+        let for_goal = stream.demand.map(|demand| allotment::scale(demand.tail(head), PROMISED_PERCENT, 100));
+        let for_precision = for_service.max(for_goal).unwrap_or(SamplingProbability::NEVER);
         if stream.suspect_of.is_none() {
             return for_precision;
         }
@@ -184,44 +133,23 @@ impl Budget {
     }
 }
 
-/// Shrinks `budget` by how far more is kept than was expected. It is never stretched: a trace is kept with the highest
-/// probability among its services, so keeping less than expected only means that kept spans lag behind received ones.
+/// Shrinks `budget` by how far more is kept than was expected and chance explains. It is never stretched: a trace is kept with
+/// the highest probability among its services, so keeping less than expected only means that kept spans lag behind received
+/// ones.
 fn correct(budget: u64, expected: u64, measured: u64) -> u64 {
-    if measured <= expected || expected == 0 {
+    if measured <= expected + chance(expected) || expected == 0 {
         return budget;
     }
     let corrected = (u128::from(budget) * u128::from(expected) / u128::from(measured)) as u64;
     corrected.max(budget / CORRECTION_MAX)
 }
 
-/// Head probabilities such that the spans of SDKs that can be steered fit into what the others leave. One factor for all,
-/// because a callee's spans depend on its callers' probabilities.
-fn heads(streams: &[Stream<'_>], settings: &SamplingSettings) -> Vec<SamplingProbability> {
-    let received = |steerable: bool| -> u64 {
-        streams
-            .iter()
-            .filter(|stream| (stream.steerable != Steerable::No) == steerable)
-            .map(|stream| stream.received)
-            .sum()
-    };
-    let allowed = settings.received_spans_per_second_max * 1000;
-    let (steered, others) = (received(true), received(false));
-    let left = allowed.saturating_sub(others).max(allowed / 10);
-    let settled = streams.iter().all(|stream| stream.steerable != Steerable::NotYetFetched);
-    let next = |stream: &Stream<'_>| match (stream.steerable, settled) {
-        (Steerable::Yes, true) if 0 < steered => {
-            two_digits(scale(stream.in_force.head, left, steered)).max(settings.floor)
-        }
-        _ => stream.in_force.head,
-    };
-    streams.iter().map(next).collect()
-}
-
 impl Stream<'_> {
     fn propose(&self, wanted: ServiceSampling, budget_milli: u64, view: &PolicyView<'_>) -> Option<Proposal> {
         let factor = view.settings.guards.sampling_factor_max;
+        let limits = if self.demand.is_some() { PROMISED_LIMITS } else { LIMITS };
         let step = |from: SamplingProbability, to: SamplingProbability| {
-            if !differs(from, to) {
+            if !differs(from, to, limits) {
                 return from;
             }
             let highest = factor.of(from.ppm().into()).max(u64::from(from.ppm()) + 1);
@@ -236,7 +164,13 @@ impl Stream<'_> {
         (from != to).then(|| Proposal {
             policy: Label::new(SAMPLING_BUDGET.name()),
             incident: self.suspect_of,
-            action: actions::adjust_sampling(self.service, from, to, budget_milli),
+            action: match self.operation {
+                None => actions::adjust_sampling(self.service, from, to, budget_milli),
+                Some(operation) => {
+                    let key = (self.service.clone(), operation.clone());
+                    actions::adjust_operation_sampling(&key, from, to, budget_milli)
+                }
+            },
             why: self.why(from, to, budget_milli),
         })
     }
@@ -244,9 +178,17 @@ impl Stream<'_> {
     fn why(&self, from: ServiceSampling, to: ServiceSampling, budget_milli: u64) -> String {
         let rate = Indicator::SpansReceivedTotal.unit();
         let (service, received) = (self.service, rate.render(self.received));
-        let cause = match self.suspect_of {
-            Some(incident) => format!("{service} is suspected in {incident}"),
-            None => format!("{service} sends {received} of spans; the budget is {}", rate.render(budget_milli)),
+        let subject = self.operation.map_or_else(|| service.to_string(), |operation| format!("{service} {operation}"));
+        let cause = match (self.suspect_of, self.operation) {
+            (Some(incident), None) => format!("{service} is suspected in {incident}"),
+            (Some(incident), Some(_)) => format!("{subject} passes a suspect of {incident}"),
+            (None, _) => format!("{subject} sends {received} of spans; the budget is {}", rate.render(budget_milli)),
+        };
+        let cause = match self.demand {
+            Some(demand) => {
+                format!("{cause}; {} journeys in the window must be known ({})", demand.journeys, self.class)
+            }
+            None => cause,
         };
         let mut moves = Vec::new();
         if from.tail != to.tail {
@@ -259,20 +201,18 @@ impl Stream<'_> {
     }
 }
 
-fn differs(from: SamplingProbability, to: SamplingProbability) -> bool {
+fn differs(from: SamplingProbability, to: SamplingProbability, (lower_from, raise_from): Limits) -> bool {
     let (from, to) = (u64::from(from.ppm()), u64::from(to.ppm()));
-    to * LOWER_FROM_PERCENT < from * 100
-        || from * RAISE_FROM_PERCENT < to * 100
-        || (to == 1_000_000 && from * 110 < to * 100)
+    to * lower_from < from * 100 || from * raise_from < to * 100 || (to == 1_000_000 && from * 110 < to * 100)
 }
 
-fn part(probability: SamplingProbability, of: u64) -> u64 {
-    (u128::from(of) * u128::from(probability.ppm()) / 1_000_000) as u64
-}
-
-fn scale(probability: SamplingProbability, numerator: u64, denominator: u64) -> SamplingProbability {
-    let ppm = u128::from(probability.ppm()) * u128::from(numerator) / u128::from(denominator.max(1));
-    SamplingProbability::from_ppm_saturating(u64::try_from(ppm).unwrap_or(u64::MAX))
+/// By how much more than `expected` thousandths of a span per second may be kept by chance: two standard deviations of what ten
+/// seconds bring, where traces of five spans are kept or not. Correcting chance would move every probability all the time.
+fn chance(expected: u64) -> u64 {
+    const SPANS_PER_TRACE: f64 = 5.0;
+    const SECONDS: f64 = 10.0;
+    let spans = expected as f64 / 1000.0 * SECONDS;
+    (2.0 * (spans * SPANS_PER_TRACE).sqrt() / SECONDS * 1000.0).round() as u64
 }
 
 /// Two significant digits, rounded down: more would be noise, and readable numbers are easier to trust.
@@ -286,7 +226,9 @@ fn two_digits(probability: SamplingProbability) -> SamplingProbability {
 
 #[cfg(test)]
 mod tests {
-    use homeostat_core::Actuation;
+    use std::collections::BTreeMap;
+
+    use homeostat_core::{Actuation, BasisPoints, Entry, Importance, Journey, Millis};
 
     use super::*;
     use crate::testing::World;
@@ -341,7 +283,8 @@ mod tests {
     /// Guarantees: the budget that is shared out shrinks by that factor; it never grows, and absurd measurements are bounded.
     #[test]
     fn reality_corrects_the_budget() {
-        assert_eq!(correct(900, 100, 300), 300);
+        assert_eq!(correct(900_000, 100_000, 300_000), 300_000);
+        assert_eq!(correct(900_000, 100_000, 110_000), 900_000, "chance explains a tenth");
         assert_eq!(correct(900, 0, 300), 900);
         assert_eq!(correct(900, 300, 100), 900);
         assert_eq!(correct(800, 1, 1_000_000), 100);
@@ -353,9 +296,93 @@ mod tests {
     fn small_moves_are_left_alone() {
         let differs = |from, to| {
             let p = SamplingProbability::from_ppm_saturating;
-            super::differs(p(from), p(to))
+            super::differs(p(from), p(to), LIMITS)
         };
         assert!(!differs(100_000, 95_000) && differs(100_000, 80_000));
         assert!(!differs(100_000, 120_000) && differs(100_000, 140_000));
+    }
+
+    fn journey(operation: &str, importance: Importance) -> Journey {
+        Journey {
+            entries: vec![Entry { service: "web".into(), operation: Some(operation.into()) }],
+            through: ["pay".into()].into(),
+            importance,
+            reliability: BasisPoints(9990),
+            latency: None,
+            window: Millis::from_secs(30 * 86_400),
+        }
+    }
+
+    /// `web` and `pay` send 5000 spans/s each; of these, traces that begin with `buy` have 300 and those with `browse` 9000.
+    fn shop(budget: u64) -> World {
+        let operation = |world: World, name: &str, requests: u64, spans: u64| {
+            world
+                .operation("web", name, Indicator::RequestsTotal, requests * 1000)
+                .operation("web", name, Indicator::SpansReceivedTotal, spans * 1000)
+                .operation("web", name, Indicator::SpansKeptByRuleTotal, 0)
+        };
+        let world = with_streams(&[("web", 5000), ("pay", 5000)])
+            .budget(budget)
+            .journey("buy", journey("buy", Importance::Critical))
+            .journey("browse", journey("browse", Importance::Low));
+        operation(operation(world, "buy", 30, 300), "browse", 900, 9000)
+    }
+
+    /// The tails that are wanted, before any step is bounded.
+    fn wanted(world: &World) -> BTreeMap<String, u32> {
+        world.look(|view| {
+            let streams = streams(view);
+            let budget = Budget::of(view, &streams).unwrap();
+            let tails = budget.fill(&streams, &heads(&streams, &view.settings.sampling), &view.settings.sampling);
+            let name = |stream: &Stream<'_>| stream.operation.map_or(stream.service.to_string(), ToString::to_string);
+            streams.iter().zip(tails).map(|(stream, tail)| (name(stream), tail.ppm())).collect()
+        })
+    }
+
+    /// Scenario: 30 journeys a second are critical and 900 of low importance begin at one service; 300 spans/s, then 20, may
+    /// be kept.
+    /// Guarantees: the critical operation gets what its precision needs and a quarter more, as long as the budget holds that,
+    /// and then nine tenths of it; the low one, which sends thirty times as much, is left what the others do not need.
+    #[test]
+    fn a_critical_operation_is_known_first() {
+        // Rank: N = 18 000, (1 - p)/p = 0.005² · 18 000 / (1.96² · 0.0099) = 11.8, p = 0.078; a quarter more is 0.097.
+        let (plenty, scarce) = (wanted(&shop(300)), wanted(&shop(20)));
+        assert_eq!((plenty["buy"], scarce["buy"]), (97_000, 60_000));
+        assert_eq!(scarce["browse"], 100, "the floor");
+        assert!((20_000..40_000).contains(&plenty["browse"]), "{plenty:?}");
+        let kept = |tails: &BTreeMap<String, u32>| {
+            let streams = [("buy", 300), ("browse", 9000), ("web", 350), ("pay", 350)];
+            streams.iter().map(|(name, spans)| spans * u64::from(tails[*name])).sum::<u64>() / 1_000_000
+        };
+        assert!(kept(&plenty) <= 300 && kept(&scarce) <= 20, "{plenty:?} {scarce:?}");
+    }
+
+    /// Scenario: the same; a trace of the operation is to be sampled differently.
+    /// Guarantees: the proposal is for the operation, within the floor and one bounded step, and says which journeys it is for.
+    #[test]
+    fn an_operation_is_proposed_by_itself() {
+        let proposals = shop(20).proposals(&SAMPLING_BUDGET);
+        let target = Target::Operation("web".into(), "buy".into());
+        let buy = proposals.iter().find(|proposal| proposal.action.target == target).unwrap();
+        assert!(matches!(&buy.action.actuation, Actuation::SetSampling { operation: Some(_), sampling, .. }
+            if sampling.tail.ppm() == 100_000));
+        assert!(buy.why.contains("18000 journeys in the window must be known (critical)"), "{}", buy.why);
+    }
+
+    /// Scenario: an SDK that can be steered begins everything, 930 journeys a second; only 2000 spans/s may be received.
+    /// Guarantees: what is left over for the critical operation is more than for the others, and together they fit.
+    #[test]
+    fn heads_are_kept_high_where_it_matters() {
+        let mut world = shop(300).gauge("web", Indicator::HeadProbability, 1_000_000);
+        world.settings_mut().sampling.received_spans_per_second_max = 7000;
+        let heads = world.look(|view| {
+            let streams = streams(view);
+            let heads = heads(&streams, &view.settings.sampling);
+            let name = |stream: &Stream<'_>| stream.operation.map_or(stream.service.to_string(), ToString::to_string);
+            streams.iter().zip(heads).map(|(stream, head)| (name(stream), head.ppm())).collect::<BTreeMap<_, _>>()
+        });
+        assert!(heads["browse"] < heads["buy"], "{heads:?}");
+        let received = 300 * u64::from(heads["buy"]) + 9000 * u64::from(heads["browse"]);
+        assert!(received / 1_000_000 <= 7000, "{heads:?}");
     }
 }

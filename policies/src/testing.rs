@@ -4,11 +4,24 @@
 
 use homeostat_core::actions::Action;
 use homeostat_core::{
-    ActionId, Assessment, Baseline, BasisPoints, Finding, FindingState, Hypothesis, InForce, Incident, IncidentId,
-    IncidentKind, Indicator, Knowledge, Label, Ledger, LedgerEntry, Millis, Policy, PolicyView, Proposal, Reading,
-    Replicas, ServicePermissions, ServiceScaling, Settings, Severity, Signal, Snapshot, Storm, Target, Timestamp,
-    WindowCounts,
+    ActionId, Assessment, Baseline, BasisPoints, DerivedObjective, Finding, FindingState, Hypothesis, InForce,
+    Incident, IncidentId, IncidentKind, Indicator, Journey, JourneyState, Knowledge, Label, Ledger, LedgerEntry,
+    Millis, PathPart, Policy, PolicyView, Proposal, Reading, Replicas, ServiceName, ServicePermissions, ServiceScaling,
+    Settings, Severity, Signal, Snapshot, Spent, Standing, Storm, Target, Timestamp, WindowCounts,
 };
+
+/// A finding that makes an incident an active one.
+pub(crate) fn finding(service: &str) -> Finding {
+    Finding {
+        detector: Label::new("test"),
+        service: service.into(),
+        kind: IncidentKind::LatencyBurn,
+        severity: Severity::Page,
+        since: Timestamp(0),
+        state: FindingState::Firing,
+        evidence: Vec::new(),
+    }
+}
 
 #[derive(Default)]
 pub(crate) struct World {
@@ -126,6 +139,43 @@ impl World {
         self
     }
 
+    pub(crate) fn opened(mut self, incident: Incident) -> World {
+        self.assessment.incidents.push(incident);
+        self
+    }
+
+    pub(crate) fn derived(mut self, service: &str, objective: DerivedObjective) -> World {
+        self.assessment.goals.objectives.insert(service.into(), objective);
+        self
+    }
+
+    /// A journey that begins with one operation and passes `through` besides.
+    pub(crate) fn journey(mut self, name: &str, journey: Journey) -> World {
+        let services = journey.entries.iter().map(|entry| &entry.service).chain(&journey.through);
+        let part = |service: &ServiceName| PathPart { service: service.clone(), visits_centi: 100, budget_ppm: 1000 };
+        let path = services.map(part).collect();
+        let state = JourneyState {
+            importance: journey.importance,
+            entries: journey.entries.clone(),
+            path,
+            is_cut: false,
+            standing: Standing::Met,
+            spent: Spent::default(),
+        };
+        self.assessment.goals.journeys.insert(name.into(), state);
+        self.settings.goals.journeys.insert(name.into(), journey);
+        self
+    }
+
+    pub(crate) fn budget(mut self, spans_per_second: u64) -> World {
+        self.settings.sampling.kept_spans_per_second_max = spans_per_second;
+        self
+    }
+
+    pub(crate) fn operation(self, service: &str, operation: &str, indicator: Indicator, value: u64) -> World {
+        self.reads(Target::Operation(service.into(), operation.into()), indicator, Reading::Fresh { value })
+    }
+
     pub(crate) fn finding(mut self, finding: Finding) -> World {
         self.assessment.findings.push(finding);
         self
@@ -133,7 +183,16 @@ impl World {
 
     pub(crate) fn proposals(&self, policy: &dyn Policy) -> Vec<Proposal> {
         let mut proposals = Vec::new();
-        let view = PolicyView {
+        self.look(|view| policy.propose(view, &mut proposals));
+        proposals
+    }
+
+    pub(crate) fn settings_mut(&mut self) -> &mut Settings {
+        &mut self.settings
+    }
+
+    pub(crate) fn look<T>(&self, look: impl FnOnce(&PolicyView<'_>) -> T) -> T {
+        look(&PolicyView {
             snapshot: &self.snapshot,
             assessment: &self.assessment,
             knowledge: &self.knowledge,
@@ -141,9 +200,7 @@ impl World {
             in_force: &InForce::default(),
             trials: &[],
             ledger: &self.ledger,
-        };
-        policy.propose(&view, &mut proposals);
-        proposals
+        })
     }
 
     fn reads(mut self, target: Target, indicator: Indicator, reading: Reading) -> World {

@@ -11,6 +11,7 @@ mod deadlines;
 mod envelope;
 mod fresh_evidence;
 mod gates;
+mod goal_known;
 mod objective_met;
 mod one_trial;
 mod other_hand;
@@ -58,6 +59,7 @@ const CATALOGUE: &[(&str, Make)] = &[
     ("cooldown", || Box::new(cooldown::Cooldown::default())),
     ("one_trial", || Box::new(one_trial::OneTrial::default())),
     ("fresh_evidence", || Box::new(fresh_evidence::FreshEvidence)),
+    ("goal_known", || Box::new(goal_known::GoalKnown::default())),
     ("objective_met", || Box::new(objective_met::ObjectiveMet::default())),
     ("deadlines", || Box::new(deadlines::Deadlines)),
     ("rest", || Box::new(rest::Rest::default())),

@@ -18,6 +18,7 @@ mod step;
 
 use std::path::Path;
 
+use homeostat_core::{Micros, OperationName};
 use serde::Deserialize;
 
 use crate::plants::{RetrySpec, ServiceIndex};
@@ -89,6 +90,10 @@ impl AnyShape {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Workload {
     pub(crate) service: ServiceIndex,
+    /// What is asked, where it is told apart from the service's other requests.
+    pub(crate) operation: Option<OperationName>,
+    /// Slower than this is slow for the operation; than its service's threshold, if left out.
+    pub(crate) slow_above: Option<Micros>,
     pub(crate) shape: AnyShape,
     /// Whether its clients ask again when they failed; none if not.
     pub(crate) retries: Option<RetrySpec>,
@@ -131,7 +136,15 @@ impl Workload {
 /// Requests that come at a steady rate, in thousandths per second, at the service of this position.
 pub(crate) fn steady(service: usize, milli_per_second: u64, ends: SimTime) -> Workload {
     let shape = levels::Levels { every_s: ends.as_secs().max(1), milli_per_second: vec![milli_per_second] };
-    Workload { service: service as ServiceIndex, shape: AnyShape::Levels(shape), retries: None, scale_bp: 10_000, ends }
+    Workload {
+        service: service as ServiceIndex,
+        operation: None,
+        slow_above: None,
+        shape: AnyShape::Levels(shape),
+        retries: None,
+        scale_bp: 10_000,
+        ends,
+    }
 }
 
 /// A thousand times the design load of the benchmark; above it a run is no longer faster than real time.
@@ -149,8 +162,15 @@ mod tests {
     use super::*;
 
     fn arrivals(shape: AnyShape, ends_s: u64) -> Vec<SimTime> {
-        let workload =
-            Workload { service: 0, shape, retries: None, scale_bp: 10_000, ends: SimTime::from_secs(ends_s) };
+        let workload = Workload {
+            service: 0,
+            operation: None,
+            slow_above: None,
+            shape,
+            retries: None,
+            scale_bp: 10_000,
+            ends: SimTime::from_secs(ends_s),
+        };
         // Gaps of exactly the mean make the arithmetic visible.
         let mut all = Vec::new();
         let mut at = SimTime(0);

@@ -105,7 +105,7 @@ impl World {
     fn set(&mut self, actuation: &Actuation) {
         match actuation {
             Actuation::SetReplicas { replicas, .. } => self.workers = replicas.0.into(),
-            Actuation::SetSampling { service, sampling } => {
+            Actuation::SetSampling { service, sampling, .. } => {
                 self.tails.insert(service.clone(), sampling.tail.ppm().into());
             }
             Actuation::SetParameter { .. }

@@ -54,6 +54,14 @@ fn a_burst_stays_within_the_span_budget() {
     check("burst_under_budget");
 }
 
+/// Scenario: a critical and a busy, unimportant journey begin at one service; the span budget suffices for one of them.
+/// Guarantees: the budget holds, and whoever has only the kept traces knows the critical journey's error rate as precisely as
+/// was asked for, against the plant's own count.
+#[test]
+fn a_critical_journey_stays_known_when_the_budget_is_scarce() {
+    check("scarce_goals");
+}
+
 /// Scenario: payments fail by themselves.
 /// Guarantees: people are told, and nothing is scaled that scaling cannot cure.
 #[test]

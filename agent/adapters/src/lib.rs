@@ -20,5 +20,5 @@ pub use endpoint::{
     DimmerEndpoint, EndpointError, LimitEndpoint, ProfileEndpoint, RestartEndpoint, ScaleEndpoint, Webhook,
 };
 pub use journal::{Entry, EventLog, EventLogError, Journal, JournalError, JournalReader, Life, Recovered, Retention};
-pub use remote_sampling::{HeadSampling, RemoteSampling, StartError};
+pub use remote_sampling::{HeadSampling, Heads, RemoteSampling, StartError};
 pub use sources::{SourceConfig, Sources};

@@ -1,8 +1,9 @@
 //! Head sampling for SDKs.
 //!
-//! Answers the question that a Jaeger remote sampler asks: with which probability shall this service start a trace? Over
-//! HTTP and over gRPC. It does not choose the probability. This protocol is spoken because SDKs already do, in four
-//! languages; a sampler that cannot reach the agent keeps its last probability, so a dead agent changes nothing.
+//! Answers the question that a Jaeger remote sampler asks: with which probability shall this service start a trace, and with
+//! which one that begins with a certain operation? Over HTTP and over gRPC. It does not choose the probability. This protocol
+//! is spoken because SDKs already do, in four languages; a sampler that cannot reach the agent keeps its last probability, so
+//! a dead agent changes nothing.
 
 mod door;
 mod grpc;
@@ -10,19 +11,29 @@ mod http;
 pub mod proto;
 mod served;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use homeostat_core::{Observation, SamplingProbability, Timestamp};
+use homeostat_core::{Observation, OperationName, SamplingProbability, Timestamp};
 use thiserror::Error;
 
 use door::Door;
 use served::Served;
 
-/// Who knows the head probability of a service.
+/// With which probabilities one service shall start traces.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heads {
+    /// For operations that are not named.
+    pub default: SamplingProbability,
+    /// For those that are.
+    pub operations: BTreeMap<OperationName, SamplingProbability>,
+}
+
+/// Who knows the head probabilities of a service.
 pub trait HeadSampling: Send + Sync {
-    /// The probability with which `service` shall start a trace. Asked for unknown services too.
-    fn head(&self, service: &str) -> SamplingProbability;
+    /// The probabilities with which `service` shall start traces. Asked for unknown services too.
+    fn heads(&self, service: &str) -> Heads;
 }
 
 /// Why a door could not be opened.
@@ -73,7 +84,8 @@ impl RemoteSampling {
         self.grpc.as_ref().map(Door::address)
     }
 
-    /// One `HeadProbability` for each service whose sampler asked lately: what it was told last, which is what it uses now.
+    /// One `HeadProbability` for each service whose sampler asked lately, and for each operation it was told: what it was told
+    /// last, which is what it uses now.
     ///
     /// Questions are dated by the next call of this, so call it once a tick.
     pub fn observe(&self, now: Timestamp) -> Vec<Observation> {

@@ -15,7 +15,7 @@ use homeostat_adapters::remote_sampling::proto::{
     OneOperationSampling, OperationSampling, ProbabilisticSampling, SamplingStrategyParameters,
     SamplingStrategyResponse,
 };
-use homeostat_adapters::{HeadSampling, RemoteSampling};
+use homeostat_adapters::{HeadSampling, Heads, RemoteSampling};
 use homeostat_core::{Indicator, Observation, SamplingProbability, ServiceName, Target, Timestamp};
 use opentelemetry::trace::{SpanKind, TraceId};
 use opentelemetry_http::hyper::HyperClient;
@@ -27,10 +27,12 @@ use tokio::net::TcpStream;
 
 const LOOPBACK: &str = "127.0.0.1:0";
 
-/// `shop` has its own probability, which can be turned; everybody else a tenth.
+/// `shop` has its own probability, which can be turned, and one for its operation `buy`, once that is set; everybody else a
+/// tenth.
 #[derive(Default)]
 struct Plan {
     shop_ppm: AtomicU32,
+    buy_ppm: AtomicU32,
 }
 
 impl Plan {
@@ -40,9 +42,11 @@ impl Plan {
 }
 
 impl HeadSampling for Plan {
-    fn head(&self, service: &str) -> SamplingProbability {
+    fn heads(&self, service: &str) -> Heads {
+        let of = |ppm: u32| SamplingProbability::from_ppm_saturating(ppm.into());
         let ppm = if service == "shop" { self.shop_ppm.load(Ordering::SeqCst) } else { 100_000 };
-        SamplingProbability::from_ppm_saturating(ppm.into())
+        let buy = Some(self.buy_ppm.load(Ordering::SeqCst)).filter(|ppm| service == "shop" && 0 < *ppm);
+        Heads { default: of(ppm), operations: buy.map(|ppm| ("buy".into(), of(ppm))).into_iter().collect() }
     }
 }
 
@@ -85,6 +89,27 @@ async fn http_answers_are_complete() {
     check("/sampling?service=configured&service=shop", "0.25").await;
     check("/sampling?service=s%68op", "0.25").await;
     check("/sampling?service=nobody%20knows", "0.1").await;
+    doors.shutdown().await;
+}
+
+/// Scenario: one operation has a probability of its own; asked over both protocols.
+/// Guarantees: it stands beside the default with every field, and is observed as what its sampler uses.
+#[tokio::test]
+async fn an_operation_is_told_its_own() {
+    let (doors, plan) = start();
+    plan.turn(250_000);
+    plan.buy_ppm.store(500_000, Ordering::SeqCst);
+    let answer = ask(doors.http_addr().unwrap(), "GET /sampling?service=shop").await;
+    let expected = r#"{"defaultSamplingProbability":0.25,"defaultLowerBoundTracesPerSecond":0.0,"perOperationStrategies":[{"operation":"buy","probabilisticSampling":{"samplingRate":0.5}}],"defaultUpperBoundTracesPerSecond":0.0}"#;
+    assert!(answer.contains(expected), "{answer}");
+    let address = doors.grpc_addr().unwrap();
+    let answer = ask_grpc(address, "shop", "/jaeger.api_v2.SamplingManager/GetSamplingStrategy").await.unwrap();
+    let half = ProbabilisticSampling { sampling_rate: 0.5 };
+    let buy = OneOperationSampling { operation: "buy".into(), probabilistic_sampling: Some(half) };
+    assert_eq!(answer.operation_sampling.unwrap().per_operation_strategies, [buy]);
+    let observed = doors.observe(Timestamp(1000));
+    let target = Target::Operation("shop".into(), "buy".into());
+    assert_eq!(observed[1], Observation::new(target, Indicator::HeadProbability, 500_000, Timestamp(1000)));
     doors.shutdown().await;
 }
 
@@ -200,14 +225,18 @@ async fn a_port_in_use_is_named() {
     assert!(TcpStream::connect(taken).await.is_err());
 }
 
-/// The share of 20 000 fixed trace ids that `sampler` starts.
+/// The share of 20 000 fixed trace ids that `sampler` starts with an operation nobody named.
 fn share(sampler: &Sampler) -> f64 {
+    share_of(sampler, "checkout")
+}
+
+fn share_of(sampler: &Sampler, operation: &str) -> f64 {
     const TRACES: u32 = 20_000;
     let kept = (0..TRACES).filter(|number| {
         // Multiplying by an odd constant spreads the ids over the whole range, as random ones are.
         let id = u128::from(*number).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835);
         let id = TraceId::from_bytes(id.to_be_bytes());
-        let result = sampler.should_sample(None, id, "checkout", &SpanKind::Server, &[], &[]);
+        let result = sampler.should_sample(None, id, operation, &SpanKind::Server, &[], &[]);
         result.decision == SamplingDecision::RecordAndSample
     });
     kept.count() as f64 / f64::from(TRACES)
@@ -224,8 +253,8 @@ async fn follows(sampler: &Sampler, expected: f64) {
     assert!(result.is_ok(), "wanted {expected}, the sampler keeps {}", share(sampler));
 }
 
-/// Scenario: the Rust SDK's remote sampler is told a tenth, then a half, then nothing at all.
-/// Guarantees: it takes every answer and samples accordingly.
+/// Scenario: the Rust SDK's remote sampler is told a tenth, then a half, then nothing at all but for one operation.
+/// Guarantees: it takes every answer and samples accordingly, the operation by its own probability.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_rust_sdk_follows() {
     let (doors, plan) = start();
@@ -240,6 +269,9 @@ async fn the_rust_sdk_follows() {
     plan.turn(500_000);
     follows(&sampler, 0.5).await;
     plan.turn(0);
+    plan.buy_ppm.store(200_000, Ordering::SeqCst);
     follows(&sampler, 0.0).await;
+    let buy = share_of(&sampler, "buy");
+    assert!((0.19..0.21).contains(&buy), "{buy}");
     doors.shutdown().await;
 }

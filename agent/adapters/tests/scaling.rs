@@ -134,7 +134,11 @@ async fn failed_scaling_is_explained() {
     assert_eq!(nowhere.read_back(ActionId(17), &replicas(4)).await, None);
 
     let half = SamplingProbability::from_ppm_saturating(500_000);
-    let sampling = Actuation::SetSampling { service: shop(), sampling: ServiceSampling { head: half, tail: half } };
+    let sampling = Actuation::SetSampling {
+        service: shop(),
+        operation: None,
+        sampling: ServiceSampling { head: half, tail: half },
+    };
     let error = nowhere.apply(ActionId(1), &sampling).await.unwrap_err();
     assert!(matches!(error, ActuatorError::Unsupported { .. }), "{error}");
 }

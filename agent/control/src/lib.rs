@@ -20,6 +20,7 @@ use homeostat_core::{
 };
 use statig::prelude::*;
 
+pub use homeostat_cognition::{PERIOD, RULES, Rule, goals};
 pub use homeostat_learning::evaluation;
 
 use crate::body::Body;

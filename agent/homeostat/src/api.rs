@@ -7,7 +7,7 @@ mod fence;
 mod status;
 
 pub(crate) use fence::OPERATOR_HEADER;
-pub(crate) use status::{ServiceStatus, Status};
+pub(crate) use status::{GoalStatus, ServiceStatus, Status};
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -27,6 +27,7 @@ use crate::cli::Subject;
 use crate::command::with_causes;
 use crate::data_plane::{Aggregates, DataPlane};
 use crate::doors::OpenDoors;
+use crate::goals::GoalsReport;
 use crate::journal_at_rest::{explain, newest};
 use crate::view::LoopView;
 use status::AgentStatus;
@@ -84,6 +85,7 @@ pub(crate) fn router(state: ApiState) -> Router {
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
         .route("/v1/status", get(status_now))
+        .route("/v1/goals", get(goals))
         .route("/v1/aggregates", get(aggregates))
         .route("/v1/journal", get(journal))
         .route("/v1/explain/{id}", get(explanation))
@@ -139,6 +141,7 @@ async fn status_now(State(state): State<ApiState>) -> Json<Status> {
         blindness_bp: record.map_or_else(Default::default, |record| record.snapshot.blindness),
         autonomy: view.settings.autonomy,
         services: status::services(&view, &state.data_plane.aggregates()),
+        goals: status::goals(&view),
         incidents: record.map_or_else(Vec::new, |record| record.assessment.incidents.clone()),
         trials: view.trials.to_vec(),
         decisions: view.decisions.iter().cloned().collect(),
@@ -150,6 +153,11 @@ async fn status_now(State(state): State<ApiState>) -> Json<Status> {
         pipeline: state.data_plane.stats(),
         doors: identity.doors,
     })
+}
+
+async fn goals(State(state): State<ApiState>) -> Json<GoalsReport> {
+    let view = state.views.borrow().clone();
+    Json(GoalsReport::of_view(&view))
 }
 
 async fn aggregates(State(state): State<ApiState>) -> Json<Aggregates> {

@@ -17,6 +17,7 @@ Examples:
   homeostat run --manifest agent.yaml  run with your own manifest
   homeostat check agent.yaml           find every problem in a manifest before it matters
   homeostat status                     what the agent sees, thinks and does now
+  homeostat goals                      what the business wants, and what follows from it
   homeostat explain a-17               why it did that, and what came of it
   homeostat hold                       the kill switch: watch, never act
 
@@ -53,6 +54,25 @@ The addresses in use are written to doors.json in the state directory, so a mani
     /// What the running agent sees, thinks and does now.
     #[command(after_help = "Examples:\n  homeostat status\n  homeostat status --json | jq '.services[].name'")]
     Status(StatusArgs),
+    /// What the business wants, which objectives follow, what they cost, and how precisely each journey is known.
+    #[command(after_help = "\
+Examples:
+  homeostat goals                              the running agent's, with the traffic it sees
+  homeostat goals --manifest agent.yaml        of a manifest alone; traffic is assumed, and said to be
+  homeostat goals --manifest agent.yaml --journeys-per-second 50 --spans-per-journey 12
+  homeostat goals --json | jq '.journeys[] | {name, left: .standing.availability_left_bp}'
+
+A goal is written like this, under spec:
+  goals:
+    journeys:
+      checkout:
+        entry: { service: frontend, operation: \"POST /checkout\" }
+        importance: critical
+        reliability: 99.9%
+        latency: { threshold: 800ms, ratio: 99% }
+    telemetry:
+      budget: { spansPerSecond: 500 }")]
+    Goals(GoalsArgs),
     /// Why an action was taken, or what is known of an incident: evidence, cause, alternatives, guards, outcome.
     #[command(after_help = "\
 Examples:
@@ -165,6 +185,25 @@ pub(crate) struct ApiArgs {
 pub(crate) struct StatusArgs {
     #[command(flatten)]
     pub(crate) api: ApiArgs,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `goals`.
+#[derive(Debug, Args)]
+pub(crate) struct GoalsArgs {
+    #[command(flatten)]
+    pub(crate) api: ApiArgs,
+    /// Ask nobody: derive from this manifest.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) manifest: Option<PathBuf>,
+    /// Assume that so many journeys of each kind begin per second; 10 unless told.
+    #[arg(long, value_name = "N", requires = "manifest", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub(crate) journeys_per_second: Option<u32>,
+    /// Assume that a journey has so many spans; 10 unless told.
+    #[arg(long, value_name = "N", requires = "manifest", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) spans_per_journey: Option<u32>,
     /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,

@@ -7,6 +7,7 @@ mod bench;
 mod check;
 mod demo;
 mod evaluate;
+mod goals;
 mod journal;
 mod look;
 mod print;
@@ -150,6 +151,7 @@ fn dispatch(command: Command, out: &mut dyn Write) -> Result<Answer, CommandErro
         Command::Demo => demo::demo(),
         Command::Check(args) => check::check(args, out),
         Command::Status(args) => look::status(args, out),
+        Command::Goals(args) => goals::goals(args, out),
         Command::Explain(args) => look::explain(args, out),
         Command::Journal(args) => journal::journal(args, out),
         Command::Hold(args) => steer::hold(args, out),

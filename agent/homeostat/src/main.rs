@@ -21,6 +21,7 @@ mod wiring;
 
 mod api;
 mod explain;
+mod goals;
 mod journal_at_rest;
 mod metrics;
 

@@ -8,6 +8,7 @@ mod automation;
 mod delivery;
 mod doors;
 mod exporters;
+mod goals;
 mod guards;
 mod intake;
 mod objectives;
@@ -226,7 +227,7 @@ fn read_metadata(document: &mut Section<'_>, report: &mut Report) -> String {
 }
 
 fn read_spec(mut spec: Section<'_>, manifest: &mut Manifest, exporters: &mut Exporters, report: &mut Report) {
-    read_telemetry_kinds(&mut spec, manifest, exporters, report);
+    let kept_max = read_telemetry_kinds(&mut spec, manifest, exporters, report);
     let settings = &mut manifest.settings;
     (manifest.doors, manifest.security) = doors::read(&mut spec, &mut manifest.intake, report);
     manifest.intake.read_memory(&mut spec, report);
@@ -235,6 +236,9 @@ fn read_spec(mut spec: Section<'_>, manifest: &mut Manifest, exporters: &mut Exp
     }
     if let Some(section) = spec.section("objectives", report) {
         settings.objectives = objectives::read(section, report);
+    }
+    if let Some(section) = spec.section("goals", report) {
+        goals::read(section, settings, kept_max, report);
     }
     if let Some(section) = spec.section("automation", report) {
         let Automation { scale_endpoints, help_endpoints, webhook, hold_at_start } =
@@ -256,16 +260,20 @@ fn read_spec(mut spec: Section<'_>, manifest: &mut Manifest, exporters: &mut Exp
     spec.close(report);
 }
 
+/// Returns how many spans may be kept, if that is written.
 fn read_telemetry_kinds(
     spec: &mut Section<'_>,
     manifest: &mut Manifest,
     exporters: &mut Exporters,
     report: &mut Report,
-) {
+) -> Option<u64> {
+    let mut kept_max = None;
     if let Some(mut tracing) = spec.section("tracing", report) {
         exporters.read(&mut tracing, TelemetryKind::Traces, None, report);
         if let Some(section) = tracing.section("sampling", report) {
-            (manifest.settings.sampling, manifest.sampler) = sampling::read(section, report);
+            let sampling = sampling::read(section, report);
+            (manifest.settings.sampling, manifest.sampler) = (sampling.settings, sampling.sampler);
+            kept_max = sampling.kept_max;
         }
         tracing.close(report);
     }
@@ -291,6 +299,7 @@ fn read_telemetry_kinds(
         logs.close(report);
     }
     read_profiling(spec, exporters, report);
+    kept_max
 }
 
 fn span_metrics_interval(value: &Value) -> Result<Option<Millis>, String> {

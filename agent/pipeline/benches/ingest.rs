@@ -102,6 +102,7 @@ fn plan(ppm: u32) -> SamplingPlan {
         generation: Generation(1),
         default: ServiceSampling { head: SamplingProbability::ALWAYS, tail },
         services: BTreeMap::new(),
+        operations: BTreeMap::new(),
         default_slow_above: Micros(10_000_000),
         slow_above: BTreeMap::new(),
     }

@@ -20,7 +20,7 @@ use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use foldhash::fast::FixedState;
-use homeostat_core::{Observation, ServiceName, Timestamp};
+use homeostat_core::{Observation, SamplingPlan, ServiceName, Timestamp};
 
 use crate::config::Cardinality;
 use crate::views::{SpanIds, SpanView};
@@ -149,8 +149,8 @@ impl Aggregates {
     }
 
     /// What the control plane is told; called once a second.
-    pub(crate) fn observe(&self, now: Timestamp) -> Vec<Observation> {
-        let mut observations = self.services.observe(now);
+    pub(crate) fn observe(&self, now: Timestamp, plan: &SamplingPlan) -> Vec<Observation> {
+        let mut observations = self.services.observe(now, plan);
         observations.extend(self.edges.observe(now));
         observations
     }

@@ -129,13 +129,15 @@ pub(crate) struct Intake {
 impl Intake {
     pub(crate) fn new(config: &PipelineConfig, memory_max: usize, plan: SamplingPlan) -> Result<Intake, StartError> {
         let clock = Clock::start();
+        let sampler = Sampler::new(config.buffer, config.sampler);
+        sampler.follow(&plan);
         Ok(Intake {
             writer: Writer::new(&config.span_metrics.identity, clock.now()),
             clock,
             limits: config.limits,
             plan: ArcSwap::from_pointee(plan),
             aggregates: Aggregates::new(config.cardinality),
-            sampler: Sampler::new(config.buffer, config.sampler),
+            sampler,
             outlet: Outlet::new(config)?,
             counters: DoorCounters::default(),
             in_flight: AtomicUsize::new(0),
@@ -145,6 +147,12 @@ impl Intake {
             tokens: config.security.tokens.as_ref().map(tokens::watch).transpose()?,
             hasher: RandomState::default(),
         })
+    }
+
+    /// Decides by `plan` from now on.
+    pub(crate) fn follow(&self, plan: SamplingPlan) {
+        self.sampler.follow(&plan);
+        self.plan.store(Arc::new(plan));
     }
 
     /// Whether a request with these headers may be read at all.

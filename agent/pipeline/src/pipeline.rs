@@ -126,7 +126,7 @@ impl Pipeline {
 
     /// Decides by `plan` from now on.
     pub fn set_plan(&self, plan: SamplingPlan) {
-        self.intake.plan.store(Arc::new(plan));
+        self.intake.follow(plan);
     }
 
     /// The plan in force.
@@ -148,7 +148,8 @@ impl Pipeline {
     /// What the control plane is told; to be called once a second. Latencies cover the time since the last call. Services
     /// that fell silent are left out, so that their readings go stale.
     pub fn observe(&self, now: Timestamp) -> Vec<Observation> {
-        let mut observations = self.intake.aggregates.observe(now);
+        let mut observations = self.intake.aggregates.observe(now, &self.intake.plan.load());
+        self.intake.sampler.observe(now, &mut observations);
         let kept = self.intake.sampler.counters().kept.read();
         let all: u64 = kept.values().sum();
         let by_rule = kept[Rule::Error.as_str()] + kept[Rule::Slow.as_str()];

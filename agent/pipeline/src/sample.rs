@@ -16,6 +16,7 @@ mod judge;
 mod keys;
 mod lag;
 mod rewrite;
+mod roots;
 mod seen;
 mod shape;
 pub(crate) mod threshold;
@@ -27,7 +28,7 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use homeostat_core::{SamplingPlan, SamplingProbability, Timestamp};
+use homeostat_core::{Observation, SamplingPlan, SamplingProbability, Timestamp};
 
 use crate::aggregate::{Counted, Service};
 use crate::config::{BufferConfig, SamplerConfig};
@@ -47,6 +48,7 @@ pub use judge::{IMPORTANT_ABOVE, JudgeConfig, Mode, Rehearsed, Spread};
 use lag::{Lags, Lesson};
 pub(crate) use rewrite::Mark;
 pub use rewrite::RULE_ATTRIBUTE;
+use roots::Roots;
 pub(crate) use shape::{Node, Shape, Shaper, mix};
 pub use threshold::{Randomness, Threshold};
 pub use tracestate::{Sampled, read as read_tracestate};
@@ -171,6 +173,7 @@ pub(crate) struct Sampler {
     lags: Lags,
     /// Called when the first trace comes: an idle agent holds no memory for its tables.
     judge: OnceLock<Judge>,
+    roots: Roots,
     config: JudgeConfig,
     /// Kept traces on their way out, where there is a cap.
     cap: Option<Mutex<Cap<Released>>>,
@@ -208,6 +211,7 @@ impl Sampler {
             shards: (0..SHARDS).map(|_| shard()).collect(),
             lags: Lags::new(buffer.lag, buffer.wait_max),
             judge: OnceLock::new(),
+            roots: Roots::default(),
             config: config.judge,
             cap: config.cap.is_set().then(|| Mutex::new(Cap::new(config.cap))),
             held: AtomicU64::new(0),
@@ -218,7 +222,7 @@ impl Sampler {
     /// Takes the accepted spans of a request; hands on what is decided by them.
     pub(crate) fn offer(&self, now: Timestamp, plan: &SamplingPlan, all: &Arrivals<'_>, kept: &mut impl KeptSpans) {
         let groups = Groups::of(&all.spans, &all.sources);
-        let (lags, mut court) = (self.lags.known(), Court::of(self.judge()));
+        let (lags, mut court) = (self.lags.known(), Court::of(self.judge(), &self.roots));
         let mut released = Vec::new();
         let mut tallies = Tallies::default();
         for group in groups.iter() {
@@ -256,7 +260,7 @@ impl Sampler {
         let Some(judge) = self.judge.get() else { return false };
         if let Some(shard) = self.shards.get(sweep.parts) {
             sweep.parts += 1;
-            let (lessons, mut court) = (&mut sweep.lessons, Court::of(judge));
+            let (lessons, mut court) = (&mut sweep.lessons, Court::of(judge, &self.roots));
             let release = |shard: &mut Shard, released: &mut _| shard.sweep(now, (plan, &mut court), released, lessons);
             self.each(now, std::slice::from_ref(shard), release, kept);
             return true;
@@ -271,7 +275,7 @@ impl Sampler {
     /// Decides everything with what is known.
     pub(crate) fn drain(&self, now: Timestamp, plan: &SamplingPlan, kept: &mut impl KeptSpans) {
         let Some(judge) = self.judge.get() else { return };
-        let mut court = Court::of(judge);
+        let mut court = Court::of(judge, &self.roots);
         self.each(now, &self.shards, |shard, released| shard.drain(now, (plan, &mut court), released), kept);
         let settled = self.cap.as_ref().map(|cap| lock(cap).drain(now)).unwrap_or_default();
         self.settle(now, settled, kept);
@@ -340,6 +344,16 @@ impl Sampler {
         if let (Some(cap), Decision::Keep { .. }) = (&self.cap, decision) {
             lock(cap).charge(arrival.group.spans, arrival.group.bytes as u32);
         }
+    }
+
+    /// From now on samples traces that begin with the operations of `plan` as it says.
+    pub(crate) fn follow(&self, plan: &SamplingPlan) {
+        self.roots.follow(plan);
+    }
+
+    /// What the control plane is told of traces that begin with those operations.
+    pub(crate) fn observe(&self, now: Timestamp, observations: &mut Vec<Observation>) {
+        self.roots.observe(now, observations);
     }
 
     /// What the rules in dry run would have kept.

@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use homeostat_core::{
-    Assessment, Evidence, Finding, FindingState, IncidentKind, Label, Millis, ServiceName, Settings, Severity,
-    Snapshot, Timestamp,
+    Assessment, Evidence, Finding, FindingState, GoalsAssessment, IncidentKind, Label, Millis, ServiceName, Settings,
+    Severity, Snapshot, Timestamp,
 };
 
 /// Findings of one tick. A thousand services with every detector firing; what is beyond that is the same storm.
@@ -22,6 +22,8 @@ pub struct View<'a> {
     pub last: &'a Assessment,
     /// What people want.
     pub settings: &'a Settings,
+    /// What follows from their goals.
+    pub goals: &'a GoalsAssessment,
 }
 
 /// One way of noticing trouble: one file, one line in the catalogue.

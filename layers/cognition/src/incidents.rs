@@ -52,6 +52,7 @@ pub(crate) fn assess(view: &View<'_>, findings: Vec<Finding>) -> Assessment {
         incidents,
         closed: closed.into_iter().map(|incident| incident.id).collect(),
         next_incident,
+        goals: Default::default(),
         storm: None,
     }
 }
@@ -147,7 +148,9 @@ fn is_over(incident: &Incident, view: &View<'_>) -> bool {
 mod tests {
     use std::sync::Arc;
 
-    use homeostat_core::{Edge, IncidentKind, Label, Reading, Settings, Severity, Signal, Snapshot, Target, Timestamp};
+    use homeostat_core::{
+        Edge, GoalsAssessment, IncidentKind, Label, Reading, Settings, Severity, Signal, Snapshot, Target, Timestamp,
+    };
 
     use super::*;
 
@@ -176,7 +179,8 @@ mod tests {
 
     fn step(last: &Assessment, second: u64, findings: Vec<Finding>) -> Assessment {
         let (snapshot, settings) = (snapshot(second), Settings::default());
-        assess(&View { snapshot: &snapshot, last, settings: &settings }, findings)
+        let goals = GoalsAssessment::default();
+        assess(&View { snapshot: &snapshot, last, settings: &settings, goals: &goals }, findings)
     }
 
     /// Scenario: a service saturates and its callers, two calls up, become slow; elsewhere an unrelated service fails.

@@ -5,6 +5,7 @@
 
 mod detector;
 mod detectors;
+pub mod goals;
 mod hypotheses;
 mod incidents;
 mod storm;
@@ -12,16 +13,17 @@ mod storm;
 use homeostat_core::{Assessment, Settings, Snapshot};
 
 pub use crate::detector::{Detector, Findings, View};
-pub use crate::detectors::CATALOGUE;
+pub use crate::detectors::{CATALOGUE, PERIOD, RULES, Rule};
 
 /// Assesses `snapshot`, continuing from the `last` assessment.
 pub fn assess(snapshot: &Snapshot, last: &Assessment, settings: &Settings) -> Assessment {
-    let view = View { snapshot, last, settings };
+    let goals = goals::derive(snapshot, &last.goals, &settings.goals);
+    let view = View { snapshot, last, settings, goals: &goals };
     let mut findings = Findings::default();
     for detector in CATALOGUE {
         detector.detect(&view, &mut findings);
     }
     let findings = findings.settle(&view);
     let storm = storm::storm(&view, &findings);
-    Assessment { storm, ..incidents::assess(&view, findings) }
+    Assessment { goals: goals.clone(), storm, ..incidents::assess(&view, findings) }
 }

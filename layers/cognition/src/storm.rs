@@ -86,7 +86,7 @@ mod tests {
             ..Snapshot::default()
         };
         let (last, settings) = (Assessment::default(), Settings::default());
-        storm(&View { snapshot: &snapshot, last: &last, settings: &settings }, findings)
+        storm(&View { snapshot: &snapshot, last: &last, settings: &settings, goals: &last.goals }, findings)
     }
 
     /// Scenario: of five services one fails and its caller with it; three fail by themselves; three fail and lack capacity;

@@ -12,7 +12,7 @@ mod scale_replicas;
 mod set_dimmer;
 
 pub use adjust_sampling::ADJUST_SAMPLING;
-pub use adjust_sampling::adjust_sampling;
+pub use adjust_sampling::{adjust_operation_sampling, adjust_sampling};
 pub use limit_concurrency::LIMIT_CONCURRENCY;
 pub use limit_concurrency::{lower_limit, raise_limit};
 pub use notify::NOTIFY;
@@ -31,8 +31,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Actuation, BasisPoints, Indicator, InstanceId, Label, Millis, ObjectiveKind, ServiceName, Signal, Snapshot, Target,
-    Turn, Unit, Way, Window,
+    Actuation, BasisPoints, Indicator, InstanceId, Label, Millis, ObjectiveKind, OperationName, ServiceName, Signal,
+    Snapshot, Target, Turn, Unit, Way, Window,
 };
 
 /// The catalogue: every kind of action, in the order in which ties between proposals break.
@@ -209,6 +209,9 @@ pub enum Measure {
     KeptShare {
         /// Whose spans.
         service: ServiceName,
+        /// Only of traces that begin with this operation.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        operation: Option<OperationName>,
     },
     /// Spans that the agent keeps by chance rather than by rule, in thousandths per second. What is kept by rule is no
     /// choice of the loop and must not count against one.
@@ -240,8 +243,12 @@ impl Measure {
                 let counts = snapshot.counts.get(service)?.over(Window::Now);
                 (0 < counts.requests).then(|| u64::from(counts.bad_ratio(*kind).0))
             }
-            Measure::KeptShare { service } => {
-                let value = |indicator| snapshot.service_value(service, indicator);
+            Measure::KeptShare { service, operation } => {
+                let target = match operation {
+                    Some(operation) => Target::Operation(service.clone(), operation.clone()),
+                    None => Target::Service(service.clone()),
+                };
+                let value = |indicator| snapshot.reading(&target, indicator).fresh();
                 let by_rule = value(Indicator::SpansKeptByRuleTotal)?;
                 let ordinary = value(Indicator::SpansReceivedTotal)?.saturating_sub(by_rule);
                 let kept = value(Indicator::SpansKeptTotal)?.saturating_sub(by_rule);
@@ -286,7 +293,10 @@ impl fmt::Display for Measure {
             Measure::Reading(signal) => write!(f, "{signal}"),
             Measure::BadRatio { service, kind: ObjectiveKind::Availability } => write!(f, "failed share of {service}"),
             Measure::BadRatio { service, kind: ObjectiveKind::Latency } => write!(f, "slow share of {service}"),
-            Measure::KeptShare { service } => write!(f, "kept share of {service}"),
+            Measure::KeptShare { service, operation: None } => write!(f, "kept share of {service}"),
+            Measure::KeptShare { service, operation: Some(operation) } => {
+                write!(f, "kept share of {service} {operation}")
+            }
             Measure::SpansKeptByChance => f.write_str("spans kept by chance"),
             Measure::Stuck { service, instance } => write!(f, "requests stuck in {instance} of {service}"),
             Measure::AnswerGap { service } => write!(f, "time between answers of {service}"),

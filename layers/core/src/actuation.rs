@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{IncidentId, Indicator, InstanceId, Knob, Replicas, ServiceName, ServiceSampling, Severity};
+use crate::{IncidentId, Indicator, InstanceId, Knob, OperationName, Replicas, ServiceName, ServiceSampling, Severity};
 
 /// How soon a person should read a notification.
 pub type Urgency = Severity;
@@ -66,10 +66,13 @@ impl ProfileKind {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Actuation {
-    /// Sample `service` like this from now on.
+    /// Sample traces of `service` like this from now on.
     SetSampling {
         /// Whose traces.
         service: ServiceName,
+        /// Only of those that begin with this operation.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        operation: Option<OperationName>,
         /// The probabilities.
         sampling: ServiceSampling,
     },
@@ -133,8 +136,9 @@ impl Actuation {
 impl fmt::Display for Actuation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Actuation::SetSampling { service, sampling } => {
-                write!(f, "sample {service}: head {}, tail {}", sampling.head, sampling.tail)
+            Actuation::SetSampling { service, operation, sampling } => {
+                let operation = operation.iter().map(|operation| format!(" {operation}")).collect::<String>();
+                write!(f, "sample {service}{operation}: head {}, tail {}", sampling.head, sampling.tail)
             }
             Actuation::SetReplicas { service, replicas } => write!(f, "run {service} with {replicas} replicas"),
             Actuation::SetParameter { service, parameter, value } => {

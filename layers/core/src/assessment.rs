@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BasisPoints, IncidentId, Label, ServiceName, Timestamp, Unit};
+use crate::{BasisPoints, GoalsAssessment, Importance, IncidentId, Label, ServiceName, Timestamp, Unit};
 
 /// What kind of trouble.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -168,6 +168,9 @@ pub struct Assessment {
     pub closed: Vec<IncidentId>,
     /// The id the next incident will get.
     pub next_incident: IncidentId,
+    /// What the goals come to.
+    #[serde(default, skip_serializing_if = "GoalsAssessment::is_empty")]
+    pub goals: GoalsAssessment,
     /// Mass failure, while there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storm: Option<Storm>,
@@ -177,6 +180,12 @@ impl Assessment {
     /// The open incident `id`.
     pub fn incident(&self, id: IncidentId) -> Option<&Incident> {
         self.incidents.iter().find(|incident| incident.id == id)
+    }
+
+    /// How much `incident` matters: as much as the most important journey through a service it touches.
+    pub fn importance_of(&self, incident: &Incident) -> Importance {
+        let importances = incident.services.iter().map(|service| self.goals.importance_of(service));
+        importances.max().unwrap_or_default()
     }
 
     /// Whether `service` is the suspect of an open incident.

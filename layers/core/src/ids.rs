@@ -75,6 +75,8 @@ names! {
     ServiceName;
     /// The name of a span that is an entry into a service: what a request asked for.
     OperationName;
+    /// The name that people gave a journey: what a user does.
+    JourneyName;
     /// The OpenTelemetry resource attribute `service.instance.id`: one of the processes behind a service.
     InstanceId;
 }

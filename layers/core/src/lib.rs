@@ -16,6 +16,7 @@ mod target;
 mod window;
 
 mod assessment;
+mod goal;
 mod objective;
 mod permissions;
 
@@ -43,7 +44,13 @@ pub use choice::{
     ChoiceKnowledge, ChoiceOption, ChoiceRecord, FEATURES, Features, Learner, LinearSums, PendingChoice, Question,
     SumsFlaw, Watch,
 };
-pub use ids::{ActionId, Generation, IncidentId, InstanceId, Label, OperationName, ServiceName, TickNumber};
+pub use goal::{
+    Confidence, DayCounts, DerivedObjective, Entry, GoalPrecision, GoalSettings, GoalsAssessment, Importance, Journey,
+    JourneyState, LatencyPromise, PathPart, Spent, Standing,
+};
+pub use ids::{
+    ActionId, Generation, IncidentId, InstanceId, JourneyName, Label, OperationName, ServiceName, TickNumber,
+};
 pub use knob::{Knob, Turn, Way};
 pub use knowledge::{Baseline, Efficacy, EfficacyKey, Knowledge};
 pub use objective::{ObjectiveKind, ServiceObjectives};
@@ -52,7 +59,7 @@ pub use permissions::{Permissions, Range, RestartPermission, ServicePermissions}
 pub use plan::{ActionRequest, Alternative, Plan, Withheld, WithholdReason};
 pub use policy::{PROPOSALS_MAX, Policy, PolicyView, Proposal};
 pub use record::{Regime, TickRecord, TrialChange};
-pub use sampling::{InForce, SamplingPlan, ServiceSampling};
+pub use sampling::{InForce, OperationKey, OperationPlan, SamplingPlan, ServiceSampling};
 pub use seed::{Seed, Stream};
 pub use settings::{
     Autonomy, AutonomySettings, BlastRadius, GuardSettings, LearningSettings, ObjectiveSettings, PerceptionSettings,

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::actions::{self, Action, ActionClass, ActionKind, Reversal};
 use crate::{
-    Actuation, BasisPoints, DisarmBound, Micros, Millis, Permissions, Replicas, RestartPermission, SamplingProbability,
-    Seed, ServiceName, ServiceObjectives, ServiceSampling,
+    Actuation, BasisPoints, DisarmBound, GoalSettings, Micros, Millis, Permissions, Replicas, RestartPermission,
+    SamplingProbability, Seed, ServiceName, ServiceObjectives, ServiceSampling,
 };
 
 /// Everything the loop is told by people.
@@ -34,6 +34,9 @@ pub struct Settings {
     /// Whether anything is tried out.
     #[serde(default)]
     pub learning: LearningSettings,
+    /// What the business wants; objectives, sampling and priorities follow from it.
+    #[serde(default, skip_serializing_if = "GoalSettings::is_empty")]
+    pub goals: GoalSettings,
 }
 
 impl Settings {

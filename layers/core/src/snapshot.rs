@@ -10,8 +10,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    BasisPoints, Indicator, InstanceId, MissingReason, PerIndicator, PerSignal, Reading, ServiceName, Target,
-    Timestamp, WindowCounts,
+    BasisPoints, Indicator, InstanceId, MissingReason, OperationKey, PerIndicator, PerSignal, Reading, ServiceName,
+    Target, Timestamp, WindowCounts,
 };
 
 /// One service calls another.
@@ -33,6 +33,9 @@ pub struct Snapshot {
     /// Request counts of each service over every window.
     #[serde(with = "crate::pairs")]
     pub counts: BTreeMap<ServiceName, WindowCounts>,
+    /// The same of each operation that is followed by itself.
+    #[serde(default, with = "crate::pairs", skip_serializing_if = "BTreeMap::is_empty")]
+    pub operations: BTreeMap<OperationKey, WindowCounts>,
     /// Who calls whom. Shared from tick to tick, because it seldom changes.
     pub edges: Arc<BTreeSet<Edge>>,
     /// The share of signals that are not fresh, those of single instances left out.

@@ -87,6 +87,13 @@ impl Counts {
         BasisPoints::from_ratio(self.bad(kind), self.requests)
     }
 
+    /// Both together.
+    #[must_use]
+    pub fn and(mut self, other: Counts) -> Counts {
+        self.add(other);
+        self
+    }
+
     fn is_counted(self) -> bool {
         [self.requests, self.errors, self.slow].iter().all(|count| *count < COUNTED_MAX)
     }
@@ -118,6 +125,14 @@ impl WindowCounts {
     /// The sums over `window`.
     pub const fn over(&self, window: Window) -> Counts {
         self.sums[window as usize]
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn and(&self, other: &WindowCounts) -> WindowCounts {
+        let mut both = *self;
+        both.sums.iter_mut().zip(other.sums).for_each(|(sum, other)| sum.add(other));
+        both
     }
 }
 

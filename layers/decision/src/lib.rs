@@ -13,8 +13,8 @@ mod lottery;
 mod past;
 
 use homeostat_core::{
-    ActionId, ActionRequest, Caution, ChoiceRecord, Label, Learner, PROPOSALS_MAX, Plan, Policy, PolicyView, Proposal,
-    Regime, Withheld,
+    ActionId, ActionRequest, Caution, ChoiceRecord, Importance, Label, Learner, PROPOSALS_MAX, Plan, Policy,
+    PolicyView, Proposal, Regime, Withheld,
 };
 
 pub use crate::caution::{note, watch};
@@ -64,7 +64,10 @@ pub fn plan(inputs: Inputs<'_>) -> Plan {
     plan.withheld.extend(chosen.passed_over);
     plan.choices = chosen.nothing;
     let mut id = inputs.next_action;
-    for mut choice in chosen.choices {
+    let mut choices = chosen.choices;
+    // Budgets that do not suffice for all are spent on what matters most; among equals the order stays.
+    choices.sort_by_key(|choice| std::cmp::Reverse(importance(&choice.proposal, &view)));
+    for mut choice in choices {
         let record = choice.record.take();
         // Once more, now that the requests before it have spent some of the budgets.
         match refusal(&inputs, &choice.proposal, &past) {
@@ -82,6 +85,14 @@ pub fn plan(inputs: Inputs<'_>) -> Plan {
         }
     }
     plan
+}
+
+/// How much a proposal matters: as much as the most important journey through its target, or through its incident.
+fn importance(proposal: &Proposal, view: &PolicyView<'_>) -> Importance {
+    let assessment = view.assessment;
+    let of_target = proposal.action.target.service().map(|service| assessment.goals.importance_of(service));
+    let incident = proposal.incident.and_then(|id| assessment.incident(id));
+    of_target.max(incident.map(|incident| assessment.importance_of(incident))).unwrap_or_default()
 }
 
 fn proposals(inputs: &Inputs<'_>) -> Vec<Proposal> {

@@ -326,8 +326,11 @@ fn note_in_force(in_force: &mut InForce, trial: &Trial, next: &TrialState) {
         _ => None,
     };
     match set {
-        Some(Actuation::SetSampling { service, sampling }) => {
+        Some(Actuation::SetSampling { service, operation: None, sampling }) => {
             in_force.sampling.insert(service.clone(), *sampling);
+        }
+        Some(Actuation::SetSampling { service, operation: Some(operation), sampling }) => {
+            in_force.operations.insert((service.clone(), operation.clone()), *sampling);
         }
         Some(Actuation::SetParameter { service, parameter, value }) => {
             in_force.parameters.entry(service.clone()).or_default().insert(*parameter, *value);

@@ -13,7 +13,7 @@ use crate::track::{Absorbed, Heard, Track};
 #[derive(Debug, Default)]
 pub(crate) struct Followed {
     tracks: PerIndicator<Track>,
-    /// Only of a service that has served requests.
+    /// Only of a service or an operation that has served requests.
     counts: Option<Box<CountsRing>>,
 }
 
@@ -32,7 +32,8 @@ impl Followed {
             self.tracks.insert(indicator, Track::first(indicator, heard));
             return;
         };
-        if let (Absorbed::Grew { by }, Target::Service(_)) = (track.absorb(indicator, heard), target) {
+        let counted = matches!(target, Target::Service(_) | Target::Operation(..));
+        if let (Absorbed::Grew { by }, true) = (track.absorb(indicator, heard), counted) {
             self.count(indicator, by, heard.at);
         }
     }

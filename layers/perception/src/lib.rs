@@ -69,6 +69,7 @@ impl Perception {
     pub fn freeze(&mut self, now: Timestamp, settings: &PerceptionSettings) -> Snapshot {
         self.forget(now, settings);
         let (mut known, mut fresh, mut counts) = (0, 0, Vec::with_capacity(self.targets.len()));
+        let mut operations = BTreeMap::new();
         let frozen = self.targets.iter_mut().filter_map(|(target, followed)| {
             let readings = Box::new(followed.read(now, settings));
             // Instances come and go; that one is silent says nothing of the agent's eyes.
@@ -78,8 +79,15 @@ impl Perception {
                 fresh += u64::from(matches!(reading, Reading::Fresh { .. }));
             }
             // What was counted by an earlier process is told once the service is heard again.
-            if let (Target::Service(service), Some(_)) = (target, readings.get(Indicator::RequestsTotal)) {
-                counts.extend(followed.freeze_counts(now).map(|counts| (service.clone(), counts)));
+            match (target, readings.get(Indicator::RequestsTotal)) {
+                (Target::Service(service), Some(_)) => {
+                    counts.extend(followed.freeze_counts(now).map(|counts| (service.clone(), counts)));
+                }
+                (Target::Operation(service, operation), Some(_)) => {
+                    let key = || (service.clone(), operation.clone());
+                    operations.extend(followed.freeze_counts(now).map(|counts| (key(), counts)));
+                }
+                _ => {}
             }
             (!readings.is_empty()).then(|| (target.clone(), readings))
         });
@@ -89,6 +97,7 @@ impl Perception {
             blindness: BasisPoints::from_ratio(known - fresh, known),
             signals,
             counts: counts.into_iter().collect(),
+            operations,
             edges: self.freeze_edges(),
             overflow: self.overflow,
         }

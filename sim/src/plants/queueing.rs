@@ -11,10 +11,11 @@ mod leftovers;
 mod single;
 mod waits;
 
-use homeostat_core::{Micros, Seed, ServiceSampling};
+use homeostat_core::{Micros, OperationName, Seed, ServiceSampling};
 
 use crate::plants::dice::{Dice, chance_ppm};
 use crate::plants::host::Host;
+use crate::plants::operations::{Answered, Operations};
 use crate::plants::patience::Line;
 use crate::plants::readings::{Admission, Calls, Readings, ServiceReadings, percentile};
 use crate::plants::retries::Retries;
@@ -84,6 +85,7 @@ enum Happening {
     ReplicaStarts(ServiceIndex),
     InstanceStarts(ServiceIndex, u32),
     HeadFetched(ServiceIndex, u32),
+    OperationHeadFetched(u16, u32),
 }
 
 /// A request at the door of a service.
@@ -126,6 +128,7 @@ pub(crate) struct Queueing {
     visits: Vec<Visit>,
     free: Vec<u32>,
     traces: Traces,
+    operations: Operations,
     queue: Queue<Happening>,
     dice: Dice,
     start_delay_bp: Vec<u64>,
@@ -151,6 +154,7 @@ impl Queueing {
             head_set_ppm: vec![spec.sampling.head.ppm(); stations.len()],
             start_delay_bp: vec![10_000; stations.len()],
             traces: Traces::new(stations.len()),
+            operations: Operations::of(&workloads, |service| slow_above[usize::from(service)].0),
             calls,
             calls_of,
             edges,
@@ -186,6 +190,7 @@ impl Queueing {
                 Happening::ReplicaStarts(service) => self.replica_starts(now, service),
                 Happening::InstanceStarts(service, place) => self.instance_starts(now, service, place),
                 Happening::HeadFetched(service, ppm) => self.stations[usize::from(service)].head_ppm = ppm,
+                Happening::OperationHeadFetched(place, ppm) => self.operations.fetch_head(place, ppm),
             }
         }
     }
@@ -218,6 +223,8 @@ impl Queueing {
             station.latencies.clear();
         }
         readings.calls.clone_from(&self.calls);
+        readings.operations.clear();
+        readings.operations.extend(self.operations.read().cloned());
     }
 
     /// Brings `service` to `count` instances; more of them start after their delay, fewer stop taking work at once.
@@ -279,6 +286,23 @@ impl Queueing {
         self.head_set_ppm[service] = sampling.head.ppm();
         let fetched = Happening::HeadFetched(service as ServiceIndex, sampling.head.ppm());
         self.queue.push(now.after(self.spec.head_delay), fetched);
+    }
+
+    /// The place of an operation of `service`, if a workload brings it.
+    pub(crate) fn operation(&self, service: usize, name: &OperationName) -> Option<u16> {
+        self.operations.find(service, name)
+    }
+
+    /// Samples the operation at `place` like this: the tail at once, the head when its SDK fetches it.
+    pub(crate) fn set_operation_sampling(&mut self, now: SimTime, place: u16, sampling: ServiceSampling) {
+        self.operations.set_sampling(place, sampling);
+        let fetched = Happening::OperationHeadFetched(place, sampling.head.ppm());
+        self.queue.push(now.after(self.spec.head_delay), fetched);
+    }
+
+    /// What was last set for the operation at `place`.
+    pub(crate) fn operation_sampling_set(&self, place: u16) -> Option<ServiceSampling> {
+        self.operations.set(place)
     }
 
     /// Head and tail probability last set, in parts per million.
@@ -453,13 +477,18 @@ impl Queueing {
         if failed && parent.is_none() {
             self.knock_again(now, client);
         }
-        let Some(trace) = trace else { return };
-        let station = &self.stations[usize::from(service)];
-        let remarkable = failed || station.slow_above_us < latency_us;
-        let spans = self.spec.services[usize::from(service)].spans_per_request;
-        self.traces.leave(trace, Contribution { service, spans, remarkable }, &mut self.stations);
+        if let Some(trace) = trace {
+            let station = &self.stations[usize::from(service)];
+            let remarkable = failed || station.slow_above_us < latency_us;
+            let spans = self.spec.services[usize::from(service)].spans_per_request;
+            self.traces.leave(trace, Contribution { service, spans, remarkable }, &mut self.stations);
+        }
         if parent.is_none() {
-            self.traces.decide(trace, &mut self.dice.sampling, &mut self.stations);
+            let (source, head_ppm) = (client.source, self.head_ppm(client.source));
+            let own_ppm = self.operations.tail_ppm(source);
+            let (traces, dice, stations) = (&mut self.traces, &mut self.dice, &mut self.stations);
+            let decided = trace.map(|trace| traces.decide(trace, own_ppm, &mut dice.sampling, stations));
+            self.operations.count(source, Answered { latency_us, failed, head_ppm, decided });
         }
     }
 

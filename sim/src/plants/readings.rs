@@ -3,6 +3,7 @@
 //! Answers how every service stands at the end of a second, as plain numbers. Does not know faults of sensors, and does not
 //! speak the loop's vocabulary; `world/sensors` does both.
 
+use crate::plants::operations::OperationReadings;
 use crate::plants::station::Totals;
 use crate::plants::{InstanceReadings, ServiceIndex};
 
@@ -14,6 +15,8 @@ pub(crate) struct Readings {
     pub(crate) instances: Vec<(ServiceIndex, InstanceReadings)>,
     /// Calls since the start, per edge of the call graph.
     pub(crate) calls: Vec<Calls>,
+    /// Operations by which requests are told apart.
+    pub(crate) operations: Vec<OperationReadings>,
 }
 
 /// One service.

@@ -41,6 +41,17 @@ enum Fate {
     KeptByRule,
 }
 
+/// What became of a trace.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Decided {
+    /// Its spans so far.
+    pub(crate) spans: u64,
+    /// With which probability it was kept, if it was.
+    pub(crate) kept_with_ppm: Option<u32>,
+    /// Whether it was kept for what it is.
+    pub(crate) by_rule: bool,
+}
+
 /// What one answered visit adds to its trace.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Contribution {
@@ -92,13 +103,21 @@ impl Traces {
         }
     }
 
-    /// The root was answered: the trace is kept or dropped.
-    pub(crate) fn decide(&mut self, trace: TraceId, stream: &mut Stream, stations: &mut [Station]) {
+    /// The root was answered: the trace is kept or dropped, with the probability of its operation if that has one.
+    pub(crate) fn decide(
+        &mut self,
+        trace: TraceId,
+        own_ppm: Option<u32>,
+        stream: &mut Stream,
+        stations: &mut [Station],
+    ) -> Decided {
         let row = trace.0 as usize * self.services;
         let spans = &mut self.spans[row..row + self.services];
         let slot = &mut self.slots[trace.0 as usize];
         let tail = |(spans, station): (&u32, &Station)| if 0 < *spans { station.tail_ppm } else { 0 };
-        let tail_ppm = spans.iter().zip(stations.iter()).map(tail).max().unwrap_or(0);
+        let highest_ppm = spans.iter().zip(stations.iter()).map(tail).max().unwrap_or(0);
+        let tail_ppm = own_ppm.unwrap_or(highest_ppm);
+        let arrived = spans.iter().map(|spans| u64::from(*spans)).sum();
         slot.fate = match slot.remarkable {
             true => Fate::KeptByRule,
             false if chance_ppm(stream, tail_ppm) => Fate::Kept,
@@ -113,8 +132,15 @@ impl Traces {
                 station.totals.spans_kept_by_rule += spans;
             }
         }
+        let by_rule = slot.fate == Fate::KeptByRule;
+        let kept_with_ppm = match slot.fate {
+            Fate::KeptByRule => Some(1_000_000),
+            Fate::Kept => Some(tail_ppm),
+            Fate::Dropped | Fate::Undecided => None,
+        };
         if slot.open == 0 {
             self.free.push(trace.0);
         }
+        Decided { spans: arrived, kept_with_ppm, by_rule }
     }
 }

@@ -7,7 +7,7 @@ mod extras;
 
 use std::collections::BTreeMap;
 
-use homeostat_core::{Autonomy, RestartPermission};
+use homeostat_core::{Autonomy, Importance, RestartPermission};
 use serde::Deserialize;
 
 use crate::faults::AnyFault;
@@ -106,6 +106,9 @@ pub(crate) struct RawCall {
 pub(crate) struct RawWorkload {
     pub(crate) service: String,
     pub(crate) shape: AnyShape,
+    /// What is asked, where it is to be told apart.
+    #[serde(default)]
+    pub(crate) operation: Option<String>,
     #[serde(default)]
     pub(crate) retries: Option<RawRetries>,
 }
@@ -119,7 +122,49 @@ pub(crate) struct RawSettings {
     /// What else may be done, by service.
     pub(crate) permissions: BTreeMap<String, RawPermissions>,
     pub(crate) autonomy: RawAutonomy,
+    pub(crate) goals: RawGoals,
     pub(crate) guards: RawGuards,
+}
+
+/// What the business wants.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct RawGoals {
+    pub(crate) journeys: BTreeMap<String, RawJourney>,
+    pub(crate) error_rate_bp: u32,
+    pub(crate) p99_rank_bp: u32,
+    pub(crate) window_s: u64,
+}
+
+impl Default for RawGoals {
+    /// The loop's own defaults.
+    fn default() -> Self {
+        RawGoals { journeys: BTreeMap::new(), error_rate_bp: 1000, p99_rank_bp: 50, window_s: 600 }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawJourney {
+    pub(crate) service: String,
+    #[serde(default)]
+    pub(crate) operation: Option<String>,
+    #[serde(default)]
+    pub(crate) through: Vec<String>,
+    #[serde(default)]
+    pub(crate) importance: Importance,
+    pub(crate) reliability_bp: u32,
+    #[serde(default)]
+    pub(crate) latency: Option<RawLatency>,
+    #[serde(default = "window_d")]
+    pub(crate) window_d: u64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawLatency {
+    pub(crate) threshold_ms: u64,
+    pub(crate) ratio_bp: u32,
 }
 
 /// Guards that are narrower or wider than usual.
@@ -292,6 +337,10 @@ impl Default for RawLiveness {
     fn default() -> Self {
         RawLiveness { grace_s: 180, actions_max: 8, reversals_max: 1 }
     }
+}
+
+fn window_d() -> u64 {
+    30
 }
 
 fn queue_max() -> u32 {

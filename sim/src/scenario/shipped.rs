@@ -18,6 +18,7 @@ shipped! {
     "starved_service",
     "traffic_step",
     "burst_under_budget",
+    "scarce_goals",
     "failing_dependency",
     "lost_reports",
     "blind_sensors",

@@ -4,10 +4,13 @@
 //! key. Opens nothing.
 
 mod extras;
+mod goals;
+
+use std::collections::BTreeSet;
 
 use homeostat_core::{
-    BasisPoints, Micros, Millis, ObjectiveSettings, OperatorCommand, Permissions, Range, Replicas, SamplingProbability,
-    ServiceName, ServiceObjectives, ServicePermissions, ServiceSampling, ServiceScaling, Settings,
+    BasisPoints, Micros, Millis, ObjectiveSettings, OperationName, OperatorCommand, Permissions, Range, Replicas,
+    SamplingProbability, ServiceName, ServiceObjectives, ServicePermissions, ServiceSampling, ServiceScaling, Settings,
 };
 
 use crate::checkers;
@@ -43,7 +46,9 @@ pub(crate) fn validate(name: &str, raw: RawScenario) -> Result<Scenario, Problem
     let permissions = &settings.permissions;
     let services = raw.services.iter().enumerate();
     let services: Vec<ServiceSpec> = services.map(|(index, service)| v.service(index, service, permissions)).collect();
-    let workloads = raw.workloads.iter().enumerate().map(|(index, workload)| v.workload(index, workload)).collect();
+    let mut workloads: Vec<Workload> =
+        raw.workloads.iter().enumerate().map(|(index, workload)| v.workload(index, workload)).collect();
+    v.operations(&mut workloads, &settings);
     let faults = raw.faults.into_iter().enumerate().map(|(index, fault)| v.fault(index, fault, &services)).collect();
     let operator = raw.operator.iter().enumerate().map(|(index, said)| v.operator(index, said)).collect();
     let expectations =
@@ -219,9 +224,25 @@ impl Validation<'_> {
         Workload {
             service: self.index(&format!("{path}.service"), &raw.service) as u16,
             shape: raw.shape.clone(),
+            operation: raw.operation.as_deref().map(OperationName::from),
+            slow_above: None,
             retries: raw.retries.map(|retries| self.retries(&format!("{path}.retries"), retries)),
             scale_bp: 10_000,
             ends: SimTime::from_secs(self.duration_s),
+        }
+    }
+
+    /// Operations are told apart by their names; each is slow by its own threshold, if a goal has one.
+    fn operations(&mut self, workloads: &mut [Workload], settings: &Settings) {
+        let watched = settings.goals.operations();
+        let mut seen = BTreeSet::new();
+        for (index, workload) in workloads.iter_mut().enumerate() {
+            let Some(operation) = &workload.operation else { continue };
+            if !seen.insert((workload.service, operation.clone())) {
+                self.say(format!("workloads[{index}].operation"), format!("{operation} is used twice"));
+            }
+            let of_service = watched.get(&self.names[usize::from(workload.service)]);
+            workload.slow_above = of_service.and_then(|operations| *operations.get(operation)?);
         }
     }
 
@@ -275,6 +296,7 @@ impl Validation<'_> {
         self.scaling(raw, &mut settings);
         self.permissions(raw, &mut settings.permissions);
         self.sampling(raw, &mut settings);
+        self.goals(&raw.goals, &mut settings);
         settings.autonomy.sampling = raw.autonomy.sampling;
         settings.autonomy.scaling = raw.autonomy.scaling;
         settings.autonomy.notification = raw.autonomy.notification;

@@ -119,7 +119,13 @@ impl Actuators {
         }
         match &hands::spoilt(actuation, self.read_back(actuation, plant).as_ref(), hand) {
             Actuation::SetReplicas { replicas, .. } => plant.set_replicas(now, index, replicas.0),
-            Actuation::SetSampling { sampling, .. } => plant.set_sampling(now, index, *sampling),
+            Actuation::SetSampling { operation: None, sampling, .. } => plant.set_sampling(now, index, *sampling),
+            Actuation::SetSampling { operation: Some(operation), sampling, .. } => {
+                let Some(place) = plant.operation(index, operation) else {
+                    return ReportKind::Failed { why: format!("{service} has no operation called {operation}") };
+                };
+                plant.set_operation_sampling(now, place, *sampling);
+            }
             Actuation::SetParameter { parameter, value, .. } => set_parameter(plant, index, *parameter, *value),
             Actuation::Restart { instance, .. } => {
                 let place = place_of(service, instance);
@@ -140,13 +146,19 @@ impl Actuators {
                 let replicas = Replicas(plant.replicas_wanted(self.index(service)?));
                 Some(Actuation::SetReplicas { service: service.clone(), replicas })
             }
-            Actuation::SetSampling { service, .. } => {
+            Actuation::SetSampling { service, operation: Some(operation), .. } => {
+                let place = plant.operation(self.index(service)?, operation)?;
+                let sampling = plant.operation_sampling_set(place)?;
+                let operation = Some(operation.clone());
+                Some(Actuation::SetSampling { service: service.clone(), operation, sampling })
+            }
+            Actuation::SetSampling { service, operation: None, .. } => {
                 let (head, tail) = plant.sampling_set(self.index(service)?);
                 let sampling = ServiceSampling {
                     head: SamplingProbability::from_ppm_saturating(u64::from(head)),
                     tail: SamplingProbability::from_ppm_saturating(u64::from(tail)),
                 };
-                Some(Actuation::SetSampling { service: service.clone(), sampling })
+                Some(Actuation::SetSampling { service: service.clone(), operation: None, sampling })
             }
             Actuation::SetParameter { service, parameter, .. } => {
                 let index = self.index(service)?;

@@ -15,12 +15,15 @@ pub(crate) fn spoilt(told: &Actuation, is: Option<&Actuation>, hand: Actuator) -
             let replicas = number(u64::from(told.0), u64::from(is.0));
             Actuation::SetReplicas { service: service.clone(), replicas: Replicas(replicas.min(1000) as u32) }
         }
-        (Actuation::SetSampling { service, sampling: told }, Some(Actuation::SetSampling { sampling: is, .. })) => {
+        (
+            Actuation::SetSampling { service, operation, sampling: told },
+            Some(Actuation::SetSampling { sampling: is, .. }),
+        ) => {
             let one = |told: SamplingProbability, is: SamplingProbability| {
                 SamplingProbability::from_ppm_saturating(number(told.ppm().into(), is.ppm().into()))
             };
             let sampling = ServiceSampling { head: one(told.head, is.head), tail: one(told.tail, is.tail) };
-            Actuation::SetSampling { service: service.clone(), sampling }
+            Actuation::SetSampling { service: service.clone(), operation: operation.clone(), sampling }
         }
         (
             Actuation::SetParameter { service, parameter, value: told },

@@ -92,9 +92,10 @@ impl Sensors {
                     batch.extend(other.into_iter().map(|said| said.by(Witness::ScaleEndpoint)));
                 }
                 self.send_calls(index, readings, at, batch);
-                // A frozen sensor shows the service as a whole and no instance.
+                // A frozen sensor shows the service as a whole, and no instance or operation.
                 if !sensor.frozen {
                     self.send_instances(index, readings, at, batch);
+                    self.send_operations(index, readings, at, batch);
                 }
             }
         }
@@ -165,6 +166,25 @@ impl Sensors {
         for (signal, value) in self.signals[index].iter().zip(values) {
             if let Some(value) = value {
                 batch.push(Observation::new(signal.target.clone(), signal.indicator, value, at));
+            }
+        }
+    }
+
+    fn send_operations(&self, index: usize, readings: &Readings, at: Timestamp, batch: &mut Vec<Observation>) {
+        for reads in readings.operations.iter().filter(|reads| usize::from(reads.service) == index) {
+            let target = Target::Operation(self.names[index].clone(), reads.name.clone());
+            let totals = &reads.totals;
+            let values = [
+                (Indicator::RequestsTotal, Some(totals.requests)),
+                (Indicator::ErrorsTotal, Some(totals.errors)),
+                (Indicator::SlowTotal, Some(totals.slow)),
+                (Indicator::SpansReceivedTotal, Some(totals.spans_received)),
+                (Indicator::SpansKeptTotal, Some(totals.spans_kept)),
+                (Indicator::SpansKeptByRuleTotal, Some(totals.spans_kept_by_rule)),
+                (Indicator::HeadProbability, reads.head_ppm.map(u64::from)),
+            ];
+            for (indicator, value) in values {
+                batch.extend(value.map(|value| Observation::new(target.clone(), indicator, value, at)));
             }
         }
     }

@@ -103,7 +103,7 @@ impl Fleet {
             Some(Actuation::SetReplicas { service, replicas }) => {
                 self.of_name(service).replicas = u64::from(replicas.0);
             }
-            Some(Actuation::SetSampling { service, sampling }) => {
+            Some(Actuation::SetSampling { service, sampling, .. }) => {
                 self.of_name(service).tail_ppm = u64::from(sampling.tail.ppm());
             }
             Some(

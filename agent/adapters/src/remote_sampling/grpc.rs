@@ -10,15 +10,16 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::post;
-use homeostat_core::SamplingProbability;
+use homeostat_core::{OperationName, SamplingProbability};
 use tonic::codec::CompressionEncoding;
 use tonic::server::{Grpc, UnaryService};
 use tonic::{Code, Status};
 use tonic_prost::ProstCodec;
 
+use super::Heads;
 use super::proto::{
-    OperationSampling, ProbabilisticSampling, SamplingStrategyParameters, SamplingStrategyResponse,
-    SamplingStrategyType,
+    OneOperationSampling, OperationSampling, ProbabilisticSampling, SamplingStrategyParameters,
+    SamplingStrategyResponse, SamplingStrategyType,
 };
 use super::served::Served;
 
@@ -58,14 +59,19 @@ impl UnaryService<SamplingStrategyParameters> for Answering {
     }
 }
 
-fn complete(head: SamplingProbability) -> SamplingStrategyResponse {
+fn complete(heads: Heads) -> SamplingStrategyResponse {
+    let default = heads.default.as_f64();
+    let one = |(operation, head): (OperationName, SamplingProbability)| OneOperationSampling {
+        operation: operation.to_string(),
+        probabilistic_sampling: Some(ProbabilisticSampling { sampling_rate: head.as_f64() }),
+    };
     SamplingStrategyResponse {
         strategy_type: SamplingStrategyType::Probabilistic.into(),
-        probabilistic_sampling: Some(ProbabilisticSampling { sampling_rate: head.as_f64() }),
+        probabilistic_sampling: Some(ProbabilisticSampling { sampling_rate: default }),
         operation_sampling: Some(OperationSampling {
-            default_sampling_probability: head.as_f64(),
+            default_sampling_probability: default,
             default_lower_bound_traces_per_second: 0.0,
-            per_operation_strategies: Vec::new(),
+            per_operation_strategies: heads.operations.into_iter().map(one).collect(),
             default_upper_bound_traces_per_second: 0.0,
         }),
     }

@@ -13,9 +13,10 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use homeostat_core::SamplingProbability;
+use homeostat_core::{OperationName, SamplingProbability};
 use serde::Serialize;
 
+use super::Heads;
 use super::served::Served;
 
 #[derive(Serialize)]
@@ -37,8 +38,15 @@ struct Probabilistic {
 struct Operations {
     default_sampling_probability: f64,
     default_lower_bound_traces_per_second: f64,
-    per_operation_strategies: [(); 0],
+    per_operation_strategies: Vec<OneOperation>,
     default_upper_bound_traces_per_second: f64,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct OneOperation {
+    operation: OperationName,
+    probabilistic_sampling: Probabilistic,
 }
 
 /// The routes of the HTTP door.
@@ -68,14 +76,19 @@ async fn answer(State(served): State<Arc<Served>>, query: Result<Query<Pairs>, Q
     }
 }
 
-fn complete(head: SamplingProbability) -> Answer {
+fn complete(heads: Heads) -> Answer {
+    let default = heads.default.as_f64();
+    let one = |(operation, head): (OperationName, SamplingProbability)| OneOperation {
+        operation,
+        probabilistic_sampling: Probabilistic { sampling_rate: head.as_f64() },
+    };
     Answer {
         strategy_type: "PROBABILISTIC",
-        probabilistic_sampling: Probabilistic { sampling_rate: head.as_f64() },
+        probabilistic_sampling: Probabilistic { sampling_rate: default },
         operation_sampling: Operations {
-            default_sampling_probability: head.as_f64(),
+            default_sampling_probability: default,
             default_lower_bound_traces_per_second: 0.0,
-            per_operation_strategies: [],
+            per_operation_strategies: heads.operations.into_iter().map(one).collect(),
             default_upper_bound_traces_per_second: 0.0,
         },
     }

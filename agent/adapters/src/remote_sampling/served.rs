@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use homeostat_core::{Indicator, Millis, Observation, SamplingProbability, ServiceName, Target, Timestamp};
 
-use super::HeadSampling;
+use super::{HeadSampling, Heads};
 
 /// A service counts as steered for this long after its last question. The slowest SDK asks every five minutes by default
 /// (Rust; the others every minute); the rest is for its jitter, so that it does not come and go.
@@ -27,9 +27,8 @@ pub(super) struct Served {
 }
 
 /// What one service was told.
-#[derive(Clone, Copy)]
 struct Last {
-    told: SamplingProbability,
+    told: Heads,
     /// When; `None` until the next tick dates it.
     at: Option<Timestamp>,
 }
@@ -40,26 +39,32 @@ impl Served {
     }
 
     /// The answer for `service`.
-    pub(super) fn ask(&self, service: &str) -> SamplingProbability {
-        let told = self.plan.head(service);
+    pub(super) fn ask(&self, service: &str) -> Heads {
+        let told = self.plan.heads(service);
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = last.get_mut(service) {
-            *known = Last { told, at: None };
+            *known = Last { told: told.clone(), at: None };
         } else if last.len() < SERVICES_MAX && service.len() <= NAME_BYTES_MAX {
-            last.insert(ServiceName::from(service), Last { told, at: None });
+            last.insert(ServiceName::from(service), Last { told: told.clone(), at: None });
         }
         told
     }
 
-    /// One observation for each service that is steered, in name order.
+    /// One observation for each service that is steered, in name order, and one for each operation it was told.
     pub(super) fn observe(&self, now: Timestamp) -> Vec<Observation> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         last.retain(|_, known| now.since(*known.at.get_or_insert(now)) <= STEERED_FOR);
-        let observation = |(service, known): (&ServiceName, &Last)| {
-            let target = Target::Service(service.clone());
-            Observation::new(target, Indicator::HeadProbability, u64::from(known.told.ppm()), now)
+        let observation = |target, head: SamplingProbability| {
+            Observation::new(target, Indicator::HeadProbability, u64::from(head.ppm()), now)
         };
-        last.iter().map(observation).collect()
+        let mut observations = Vec::new();
+        for (service, Last { told, .. }) in last.iter() {
+            observations.push(observation(Target::Service(service.clone()), told.default));
+            for (operation, head) in &told.operations {
+                observations.push(observation(Target::Operation(service.clone(), operation.clone()), *head));
+            }
+        }
+        observations
     }
 }
 
@@ -76,8 +81,8 @@ mod tests {
     struct Half;
 
     impl HeadSampling for Half {
-        fn head(&self, _: &str) -> SamplingProbability {
-            SamplingProbability::from_ppm_saturating(500_000)
+        fn heads(&self, _: &str) -> Heads {
+            Heads { default: SamplingProbability::from_ppm_saturating(500_000), operations: BTreeMap::new() }
         }
     }
 
@@ -105,10 +110,10 @@ mod tests {
     #[test]
     fn the_table_of_services_is_bounded() {
         let served = Served::new(Arc::new(Half));
-        assert_eq!(served.ask(&"x".repeat(10_000)).ppm(), 500_000);
+        assert_eq!(served.ask(&"x".repeat(10_000)).default.ppm(), 500_000);
         assert_eq!(observed(&served, 0), 0);
         for number in 0..2 * SERVICES_MAX {
-            assert_eq!(served.ask(&format!("service-{number}")).ppm(), 500_000);
+            assert_eq!(served.ask(&format!("service-{number}")).default.ppm(), 500_000);
         }
         assert_eq!(observed(&served, 0), SERVICES_MAX);
     }

@@ -7,14 +7,15 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use homeostat_core::{
-    AutonomySettings, BasisPoints, Efficacy, EfficacyKey, Incident, Indicator, InstanceId, Knowledge, Millis,
-    ObjectiveKind, Progress, Regime, ServiceName, ServiceObjectives, ServiceSampling, Snapshot, Storm, TickNumber,
-    Timestamp, Trial, Window, Withheld,
+    AutonomySettings, BasisPoints, Efficacy, EfficacyKey, Importance, Incident, Indicator, InstanceId, JourneyName,
+    JourneyState, Knowledge, Millis, ObjectiveKind, Progress, Regime, ServiceName, ServiceObjectives, ServiceSampling,
+    Snapshot, Storm, TickNumber, Timestamp, Trial, Window, Withheld,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::data_plane::{Aggregates, Red, Stats};
 use crate::doors::OpenDoors;
+use crate::goals::GoalStanding;
 use crate::view::{Decision, Disarmed, LoopView, Trouble};
 
 /// Everything at a glance.
@@ -36,6 +37,9 @@ pub(crate) struct Status {
     pub(crate) autonomy: AutonomySettings,
     /// Services, in name order.
     pub(crate) services: Vec<ServiceStatus>,
+    /// How each goal stands, by name.
+    #[serde(default)]
+    pub(crate) goals: BTreeMap<JourneyName, GoalStatus>,
     /// Open incidents, oldest first.
     pub(crate) incidents: Vec<Incident>,
     /// Open trials.
@@ -78,6 +82,28 @@ pub(crate) struct AgentStatus {
     pub(crate) life: u64,
     /// Where the journal lives.
     pub(crate) state_dir: String,
+}
+
+/// How one goal stands.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct GoalStatus {
+    /// How much it matters.
+    pub(crate) importance: Importance,
+    /// How it stands.
+    #[serde(flatten)]
+    pub(crate) standing: GoalStanding,
+}
+
+/// How the goals stand, as far as a tick has looked at them.
+pub(crate) fn goals(view: &LoopView) -> BTreeMap<JourneyName, GoalStatus> {
+    let Some(record) = &view.record else { return BTreeMap::new() };
+    let states = record.assessment.goals.journeys.iter();
+    let status = |(name, state): (&JourneyName, &JourneyState)| {
+        let promise = view.settings.goals.journeys.get(name)?;
+        let standing = GoalStanding::of(promise, state);
+        Some((name.clone(), GoalStatus { importance: promise.importance, standing }))
+    };
+    states.filter_map(status).collect()
 }
 
 /// How one kind of action fared against one kind of incident.

@@ -9,7 +9,7 @@ use homeostat_adapters::JournalReader;
 use homeostat_core::{BasisPoints, Micros, TrialStage, Unit};
 
 use super::{Answer, CommandError, asking, state_dir, write_json};
-use crate::api::{ServiceStatus, Status};
+use crate::api::{GoalStatus, ServiceStatus, Status};
 use crate::cli::{ExplainArgs, JournalSource, StatusArgs};
 use crate::client::{AgentClient, ClientError};
 use crate::explain::Explanation;
@@ -29,6 +29,7 @@ pub(super) fn status(args: StatusArgs, out: &mut dyn Write) -> Result<Answer, Co
     let status: Status = asking(client.get("/v1/status"))?;
     write_agent(out, &status)?;
     write_services(out, &status)?;
+    write_goals(out, &status)?;
     write_incidents(out, &status)?;
     write_decisions(out, &status)?;
     Ok(Answer::Yes)
@@ -151,6 +152,18 @@ fn write_help(out: &mut dyn Write, service: &ServiceStatus) -> Result<(), Comman
     for instance in service.instances.iter().filter(|instance| instance.stuck) {
         let held = instance.requests_in_flight.unwrap_or(0);
         writeln!(out, "{name}: {} holds {held} requests and finishes none", instance.id)?;
+    }
+    Ok(())
+}
+
+fn write_goals(out: &mut dyn Write, status: &Status) -> Result<(), CommandError> {
+    if status.goals.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\ngoals (`homeostat goals` says what follows from them)")?;
+    for (name, goal) in &status.goals {
+        let GoalStatus { importance, standing } = goal;
+        writeln!(out, "  {name} ({importance}): {}; error budget left: {}", standing.standing, standing.left())?;
     }
     Ok(())
 }

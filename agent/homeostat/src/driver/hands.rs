@@ -69,16 +69,16 @@ impl Hands {
     /// What is carried out inside this process.
     fn within(&mut self, effect: &Effect) -> Option<ReportKind> {
         match effect {
-            Effect::Apply { actuation: Actuation::SetSampling { service, sampling }, .. } => {
-                self.sampler.set(service.clone(), *sampling);
+            Effect::Apply { actuation: Actuation::SetSampling { service, operation, sampling }, .. } => {
+                self.sampler.set(service.clone(), operation.clone(), *sampling);
                 Some(ReportKind::Applied)
             }
-            Effect::Undo { actuation: Actuation::SetSampling { service, sampling }, .. } => {
-                self.sampler.set(service.clone(), *sampling);
+            Effect::Undo { actuation: Actuation::SetSampling { service, operation, sampling }, .. } => {
+                self.sampler.set(service.clone(), operation.clone(), *sampling);
                 Some(ReportKind::Undone)
             }
-            Effect::ReadBack { actuation: Actuation::SetSampling { service, .. }, .. } => {
-                Some(ReportKind::ReadBack { actual: Some(self.sampler.read_back(service)) })
+            Effect::ReadBack { actuation: Actuation::SetSampling { service, operation, .. }, .. } => {
+                Some(ReportKind::ReadBack { actual: Some(self.sampler.read_back(service, operation.as_ref())) })
             }
             _ => None,
         }

@@ -5,7 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use homeostat_core::{Actuation, Generation, InForce, SamplingPlan, ServiceName, ServiceSampling, Settings};
+use homeostat_core::{
+    Actuation, Generation, InForce, Micros, OperationName, OperationPlan, SamplingPlan, ServiceName, ServiceSampling,
+    Settings,
+};
 
 /// Hands a new plan to everybody who follows it.
 pub(crate) type Publish = Box<dyn Fn(&SamplingPlan) + Send>;
@@ -22,9 +25,15 @@ impl Sampler {
         Sampler { plan, publish }
     }
 
-    /// Samples `service` like this from now on.
-    pub(crate) fn set(&mut self, service: ServiceName, sampling: ServiceSampling) {
-        self.plan.services.insert(service, sampling);
+    /// Samples `service`, or its `operation`, like this from now on.
+    pub(crate) fn set(&mut self, service: ServiceName, operation: Option<OperationName>, sampling: ServiceSampling) {
+        match operation {
+            None => drop(self.plan.services.insert(service, sampling)),
+            Some(operation) => {
+                self.plan.operations.entry(service).or_default().entry(operation).or_default().sampling =
+                    Some(sampling);
+            }
+        }
         self.publish_next();
     }
 
@@ -32,13 +41,23 @@ impl Sampler {
     pub(crate) fn follow(&mut self, settings: &Settings, in_force: &InForce) {
         let mut set = in_force.clone();
         set.sampling.append(&mut self.plan.services);
+        for (service, operations) in std::mem::take(&mut self.plan.operations) {
+            let own = |(operation, plan): (OperationName, OperationPlan)| {
+                Some(((service.clone(), operation), plan.sampling?))
+            };
+            set.operations.extend(operations.into_iter().filter_map(own));
+        }
         self.plan = plan(settings, &set, self.plan.generation);
         self.publish_next();
     }
 
-    /// How `service` is sampled now, as an actuation.
-    pub(crate) fn read_back(&self, service: &ServiceName) -> Actuation {
-        Actuation::SetSampling { service: service.clone(), sampling: self.plan.of(service.as_str()) }
+    /// How `service`, or its `operation`, is sampled now, as an actuation.
+    pub(crate) fn read_back(&self, service: &ServiceName, operation: Option<&OperationName>) -> Actuation {
+        let sampling = match operation {
+            None => self.plan.of(service.as_str()),
+            Some(operation) => self.plan.of_operation(service.as_str(), operation.as_str()),
+        };
+        Actuation::SetSampling { service: service.clone(), operation: operation.cloned(), sampling }
     }
 
     fn publish_next(&mut self) {
@@ -58,16 +77,38 @@ pub(crate) fn plan(settings: &Settings, in_force: &InForce, generation: Generati
         generation,
         default: settings.sampling.initial,
         services: if settings.sampling.adaptive { in_force.sampling.clone() } else { BTreeMap::new() },
+        operations: operations(settings, in_force),
         default_slow_above: objectives.default.latency_threshold,
         slow_above: objectives.services.iter().map(threshold).collect::<BTreeMap<_, _>>(),
     }
+}
+
+/// What a goal names, and only that: what was set for an operation that nobody names any more is of the past.
+fn operations(
+    settings: &Settings,
+    in_force: &InForce,
+) -> BTreeMap<ServiceName, BTreeMap<OperationName, OperationPlan>> {
+    let sampling = |service: &ServiceName, operation: &OperationName| {
+        let set = in_force.operations.get(&(service.clone(), operation.clone()));
+        set.copied().filter(|_| settings.sampling.adaptive)
+    };
+    let mut named = BTreeMap::new();
+    for (service, operations) in settings.goals.operations() {
+        let plan = |(operation, slow_above): (OperationName, Option<Micros>)| {
+            let sampling = sampling(&service, &operation);
+            (operation, OperationPlan { sampling, slow_above })
+        };
+        let plans = operations.into_iter().map(plan).collect();
+        named.insert(service, plans);
+    }
+    named
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::{Arc, Mutex};
 
-    use homeostat_core::{Micros, SamplingProbability};
+    use homeostat_core::SamplingProbability;
 
     use super::*;
 
@@ -90,13 +131,14 @@ mod tests {
         let seen = published.clone();
         let publish = move |plan: &SamplingPlan| seen.lock().expect("not poisoned").push(plan.clone());
         let mut sampler = Sampler::new(rebuilt, Box::new(publish));
-        sampler.set("web".into(), sampling);
+        sampler.set("web".into(), None, sampling);
         let published = published.lock().expect("not poisoned");
         assert_eq!(
             (published[0].generation, published[0].of("web"), published[0].of("cart")),
             (Generation(5), sampling, sampling)
         );
-        assert_eq!(sampler.read_back(&"web".into()), Actuation::SetSampling { service: "web".into(), sampling });
+        let read_back = sampler.read_back(&"web".into(), None);
+        assert_eq!(read_back, Actuation::SetSampling { service: "web".into(), operation: None, sampling });
     }
 
     /// Scenario: the loop has lowered a service; people then choose fixed sampling, and later adaptive sampling again.

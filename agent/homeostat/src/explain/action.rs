@@ -7,7 +7,8 @@ use std::io::{self, Write};
 
 use homeostat_core::actions::{self, Expectation, Reversal};
 use homeostat_core::{
-    ActionId, ActionRequest, Effect, Incident, Outcome, Regime, TickNumber, TickRecord, TrialChange, Withheld,
+    ActionId, ActionRequest, Effect, Importance, Incident, JourneyName, Outcome, Regime, TickNumber, TickRecord,
+    TrialChange, Withheld,
 };
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +26,9 @@ pub(crate) struct ActionExplanation {
     pub(crate) regime: Regime,
     /// The incident it answers, as it stood then.
     pub(crate) incident: Option<Incident>,
+    /// The journeys it serves, and how much each matters.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) serves: Vec<(JourneyName, Importance)>,
     /// What was proposed for the same target or incident at the same tick, and withheld.
     pub(crate) withheld: Vec<Withheld>,
     /// How its trial moved.
@@ -67,6 +71,12 @@ impl ActionExplanation {
             tick: decided.tick,
             regime: decided.regime,
             incident,
+            serves: decided
+                .assessment
+                .goals
+                .served_by(&request.action.target)
+                .map(|(name, state)| (name.clone(), state.importance))
+                .collect(),
             withheld,
             stages: records.iter().flat_map(moved).collect(),
             effects: records.iter().flat_map(sent).collect(),
@@ -82,6 +92,10 @@ impl ActionExplanation {
         let decided = date_and_time(request.decided);
         writeln!(out, "decided  {decided} at tick {} ({}), by policy {}", self.tick, self.regime, request.policy)?;
         writeln!(out, "why      {}", request.why)?;
+        if !self.serves.is_empty() {
+            let goals = self.serves.iter().map(|(name, importance)| format!("{name} ({importance})"));
+            writeln!(out, "serves   {}", goals.collect::<Vec<_>>().join(", "))?;
+        }
         self.write_grounds(out)?;
         self.write_choice(out)?;
         self.write_promise(out)?;

@@ -30,8 +30,17 @@ fn strategy(value: &Value) -> Result<Strategy, String> {
     }
 }
 
+/// What the section says.
+#[derive(Default)]
+pub(super) struct Sampling {
+    pub(super) settings: SamplingSettings,
+    pub(super) sampler: SamplerConfig,
+    /// The most spans that may be kept, if that is written.
+    pub(super) kept_max: Option<u64>,
+}
+
 /// Reads the section.
-pub(super) fn read(mut section: Section<'_>, report: &mut Report) -> (SamplingSettings, SamplerConfig) {
+pub(super) fn read(mut section: Section<'_>, report: &mut Report) -> Sampling {
     let mut settings = SamplingSettings::default();
     let strategy_field = section.take("strategy");
     let strategy = strategy_field.map_or(Some(Strategy::Adaptive), |field| field.read(report, strategy));
@@ -41,9 +50,8 @@ pub(super) fn read(mut section: Section<'_>, report: &mut Report) -> (SamplingSe
     if let Some(floor) = floor_field.as_ref().and_then(|field| field.read(report, scalars::probability)) {
         settings.floor = floor;
     }
-    if let Some(most) = section.get("maxKeptSpansPerSecond", report, scalars::count) {
-        settings.kept_spans_per_second_max = u64::from(most);
-    }
+    let kept_max = section.get("maxKeptSpansPerSecond", report, scalars::count).map(u64::from);
+    settings.kept_spans_per_second_max = kept_max.unwrap_or(settings.kept_spans_per_second_max);
     if let Some(most) = section.get("maxReceivedSpansPerSecond", report, scalars::count) {
         settings.received_spans_per_second_max = u64::from(most);
     }
@@ -58,7 +66,7 @@ pub(super) fn read(mut section: Section<'_>, report: &mut Report) -> (SamplingSe
         None => {}
     }
     section.close(report);
-    (settings, sampler)
+    Sampling { settings, sampler, kept_max }
 }
 
 /// A rate that is the probability is taken at its word: nothing is kept more likely than it for being rare or important.
@@ -138,22 +146,14 @@ fn always(settings: &mut SamplingSettings, rate: Rate<'_, '_>, report: &mut Repo
 }
 
 fn read_precision(mut section: Section<'_>, settings: &mut SamplingSettings, report: &mut Report) {
-    if let Some(error) = section.get("relativeError", report, positive_share) {
+    if let Some(error) = section.get("relativeError", report, scalars::positive_share) {
         settings.relative_error_max = error;
     }
-    if let Some(error) = section.get("p99RankError", report, positive_share) {
+    if let Some(error) = section.get("p99RankError", report, scalars::positive_share) {
         settings.p99_rank_error_max = error;
     }
     if let Some(window) = section.get("window", report, scalars::millis) {
         settings.precision_window = window;
     }
     section.close(report);
-}
-
-/// A share above zero; the loop divides by it.
-fn positive_share(value: &Value) -> Result<BasisPoints, String> {
-    scalars::share(value)
-        .ok()
-        .filter(|share| 0 < share.0)
-        .ok_or_else(|| "must be at least 0.01% and at most 100%".to_owned())
 }

@@ -63,6 +63,11 @@ pub(super) fn share(value: &Value) -> Result<BasisPoints, String> {
     bp.map(|bp| BasisPoints(bp as u32)).ok_or_else(|| "must be between 0 and 1, or between 0% and 100%".to_owned())
 }
 
+/// A share above zero; the loop divides by it.
+pub(super) fn positive_share(value: &Value) -> Result<BasisPoints, String> {
+    share(value).ok().filter(|share| 0 < share.0).ok_or_else(|| "must be at least 0.01% and at most 100%".to_owned())
+}
+
 /// A promised share. All of everything cannot be promised: it would leave no error budget to burn.
 pub(super) fn promise(value: &Value) -> Result<BasisPoints, String> {
     let must = || "must be between 50% and 99.99%, in steps of 0.01%, so that an error budget is left".to_owned();

@@ -1,12 +1,14 @@
 //! Tests of whole manifests: good ones, wrong ones, and files that are no manifests at all.
 
+mod goals;
+
 use super::*;
 
 use homeostat_pipeline::sample::{JudgeConfig, Mode, Rule};
 
 use homeostat_core::{
-    Autonomy, BasisPoints, BlastRadius, LearningSettings, Micros, Millis, Range, RateBudget, RestartPermission,
-    SamplingProbability, Seed, ServicePermissions,
+    Autonomy, BasisPoints, BlastRadius, Importance, LearningSettings, Micros, Millis, Range, RateBudget,
+    RestartPermission, SamplingProbability, Seed, ServicePermissions,
 };
 
 /// A manifest as users write it, with sections this version understands but does not act on.
@@ -51,6 +53,8 @@ fn the_examples_in_the_embedded_manifest_are_good() {
         .replace(" exporters: []\n    #", " exporters:\n    #")
         .replace("services: {}", "services:")
         .replace("cap: {}", "cap:")
+        .replace("journeys: {}", "journeys:")
+        .replace("budget: {} ", "budget: ")
         .replace("Bearer …", "Bearer x")
         .lines()
         .map(|line| {
@@ -67,6 +71,8 @@ fn the_examples_in_the_embedded_manifest_are_good() {
     assert_eq!(manifest.webhook.as_deref(), Some("http://127.0.0.1:9093/hook"));
     assert!(manifest.security.tls.is_some() && manifest.security.tokens.is_some());
     assert_eq!(manifest.settings.objectives.of(&ServiceName::from("checkout")).availability, BasisPoints(9990));
+    assert_eq!(manifest.settings.goals.journeys["checkout"].importance, Importance::Critical);
+    assert_eq!(manifest.settings.sampling.kept_spans_per_second_max, 500);
 }
 
 /// Scenario: a manifest that declares tracing, metrics, logs, profiling and automation.
@@ -146,8 +152,9 @@ fn every_setting_can_be_written() {
     assert_eq!((cap.spans_per_second, cap.bytes_per_second), (Some(9), Some(10)));
     let tried = JudgeConfig::default().with(Rule::Importance, Mode::DryRun).with(Rule::Rare, Mode::DryRun);
     assert_eq!(judge, tried);
-    let Settings { perception, objectives, sampling, scaling, permissions: _, autonomy, guards, learning } =
+    let Settings { perception, objectives, sampling, scaling, permissions: _, autonomy, guards, learning, goals } =
         manifest.settings;
+    assert!(goals.is_empty(), "goals have a test of their own");
     assert_eq!((sampling.kept_share_max, sampling.floor.ppm()), (BasisPoints(2500), 1000));
     assert_eq!(sampling.initial.tail, SamplingProbability::from_ppm_saturating(250_000));
     assert_eq!((sampling.kept_spans_per_second_max, sampling.received_spans_per_second_max), (7, 8));

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use homeostat_adapters::{EndpointError, HeadSampling, JournalError, RemoteSampling};
-use homeostat_core::{SamplingPlan, SamplingProbability};
+use homeostat_adapters::{EndpointError, HeadSampling, Heads, JournalError, RemoteSampling};
+use homeostat_core::{OperationName, OperationPlan, SamplingPlan};
 use thiserror::Error;
 use tokio::net::TcpListener;
 
@@ -74,8 +74,11 @@ impl SharedPlan {
 }
 
 impl HeadSampling for SharedPlan {
-    fn head(&self, service: &str) -> SamplingProbability {
-        self.0.load().of(service).head
+    fn heads(&self, service: &str) -> Heads {
+        let plan = self.0.load();
+        let named = plan.operations.get(service).into_iter().flatten();
+        let head = |(operation, plan): (&OperationName, &OperationPlan)| Some((operation.clone(), plan.sampling?.head));
+        Heads { default: plan.of(service).head, operations: named.filter_map(head).collect() }
     }
 }
 

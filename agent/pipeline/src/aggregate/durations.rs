@@ -93,6 +93,12 @@ impl Durations {
         self.zeros
     }
 
+    /// Of them, how many took longer; exact to within the bucket that the threshold lies in.
+    pub(crate) fn above(&self, threshold: Micros) -> u64 {
+        let bucket = bucket_of(threshold.0.saturating_mul(1000).max(1));
+        (self.offset..).zip(&self.buckets).filter(|(number, _)| bucket < *number).map(|(_, count)| count).sum()
+    }
+
     /// Together, in seconds.
     pub(crate) fn sum_seconds(&self) -> f64 {
         self.sum_nanos as f64 * 1e-9
@@ -197,6 +203,17 @@ mod tests {
             }
             prop_assert_eq!((one.count(), one.max_nanos()), (whole.count(), whole.max_nanos()));
         }
+    }
+
+    /// Scenario: a hundred requests of 1 to 100 ms, and thresholds below, within and above.
+    /// Guarantees: those slower are counted to within a bucket, two percent of the threshold.
+    #[test]
+    fn the_slower_ones_are_counted() {
+        let mut durations = Durations::default();
+        (1..=100).for_each(|millis| durations.add(millis * 1_000_000));
+        let above = |millis| durations.above(Micros::from_millis(millis));
+        assert_eq!((above(0), above(1000), Durations::default().above(Micros(1))), (100, 0, 0));
+        assert!((49..=51).contains(&above(50)), "{}", above(50));
     }
 
     /// Scenario: no duration, a duration of zero, one beyond all bounds; then a new start.

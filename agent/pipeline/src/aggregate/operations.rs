@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use hashbrown::HashTable;
-use homeostat_core::{Micros, OperationName};
+use homeostat_core::{Micros, OperationName, OperationPlan};
 
 use super::durations::Durations;
 use super::exemplars::{Exemplar, Exemplars};
@@ -51,6 +51,14 @@ impl Red {
     }
 }
 
+/// How many requests of one operation were slow by its own threshold. A running total may not jump when the threshold does, so
+/// only what grows under one threshold is added.
+struct Slow {
+    above: Micros,
+    last: u64,
+    total: u64,
+}
+
 /// The spans of one operation and kind.
 struct Series {
     key: u64,
@@ -59,6 +67,16 @@ struct Series {
     red: Red,
     /// By status: unset, ok, error.
     outcomes: [Option<Box<Outcome>>; STATUSES],
+}
+
+impl Series {
+    /// Requests slower than `threshold`. Where spans inside traces have the operation's name and kind too, durations do not tell
+    /// them from requests; the service's own threshold has to do then.
+    fn slower_than(&self, threshold: Micros) -> u64 {
+        let outcomes = || self.outcomes.iter().flatten().map(|outcome| &outcome.durations);
+        let all: u64 = outcomes().map(Durations::count).sum();
+        if all == self.red.requests { outcomes().map(|of| of.above(threshold)).sum() } else { self.red.slow }
+    }
 }
 
 /// Statuses that are told apart; any other number counts as unset, as a receiver of OTLP reads it.
@@ -91,11 +109,19 @@ pub(super) struct Operations {
     since_last: Durations,
     series: HashTable<Series>,
     series_max: usize,
+    /// Of operations with a threshold of their own.
+    slow: BTreeMap<OperationName, Slow>,
 }
 
 impl Operations {
     pub(super) fn new(series_max: usize) -> Operations {
-        Operations { total: Red::default(), since_last: Durations::default(), series: HashTable::new(), series_max }
+        Operations {
+            total: Red::default(),
+            since_last: Durations::default(),
+            series: HashTable::new(),
+            series_max,
+            slow: BTreeMap::new(),
+        }
     }
 
     /// Counts a span; an entry span is a request as well.
@@ -141,6 +167,31 @@ impl Operations {
         let quantiles = (self.since_last.quantile(0.5), self.since_last.quantile(0.99));
         self.since_last.clear();
         Some(quantiles)
+    }
+
+    /// The requests of the operations in `wanted` since start, each slow by its own threshold; none of those never seen.
+    pub(super) fn watch(&mut self, wanted: &BTreeMap<OperationName, OperationPlan>) -> Vec<(OperationName, Red)> {
+        self.slow.retain(|operation, _| wanted.contains_key(operation));
+        let mut seen = Vec::new();
+        for (operation, plan) in wanted {
+            let named = self.series.iter().filter(|series| 0 < series.red.requests && series.name == *operation);
+            let (mut red, mut above) = (Red::default(), 0);
+            for series in named {
+                red.add(series.red);
+                above += plan.slow_above.map_or(series.red.slow, |threshold| series.slower_than(threshold));
+            }
+            if let Some(threshold) = plan.slow_above {
+                let first = Slow { above: threshold, last: above, total: above };
+                let slow = self.slow.entry(operation.clone()).or_insert(first);
+                let grown = if slow.above == threshold { above.saturating_sub(slow.last) } else { 0 };
+                *slow = Slow { above: threshold, last: above, total: slow.total + grown };
+                red.slow = slow.total;
+            }
+            if 0 < red.requests {
+                seen.push((operation.clone(), red));
+            }
+        }
+        seen
     }
 
     /// Operations that were requested, by name.
@@ -214,6 +265,25 @@ mod tests {
         assert!((97_500..=100_000).contains(&p99.0), "{p99}");
         assert_eq!(operations.take_quantiles(), None);
         assert_eq!(operations.report()[0].durations.count, 100);
+    }
+
+    /// Scenario: requests of 1 to 100 ms, watched at 20 ms; then the threshold is 80 ms, and as many come again.
+    /// Guarantees: those above 20 ms are slow, and then only the new ones above 80 ms are added: a new threshold makes no
+    /// request of the past slow.
+    #[test]
+    fn a_new_threshold_does_not_judge_the_past() {
+        let mut operations = Operations::new(10);
+        let wanted = |millis| {
+            let plan = OperationPlan { slow_above: Some(Micros::from_millis(millis)), ..OperationPlan::default() };
+            BTreeMap::from([(OperationName::from("pay"), plan), (OperationName::from("never"), plan)])
+        };
+        (1..=100).for_each(|millis| record(&mut operations, "pay", millis));
+        let slow = |seen: Vec<(OperationName, Red)>| seen.iter().map(|(_, red)| red.slow).collect::<Vec<_>>();
+        assert_eq!(slow(operations.watch(&wanted(20))), [80]);
+        assert_eq!(slow(operations.watch(&wanted(80))), [80]);
+        (1..=100).for_each(|millis| record(&mut operations, "pay", millis));
+        let later = slow(operations.watch(&wanted(80)));
+        assert!((99..=101).contains(&later[0]), "{later:?}");
     }
 
     /// Scenario: more operation names than fit.

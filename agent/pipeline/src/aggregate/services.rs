@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use homeostat_core::{BasisPoints, Indicator, Millis, Observation, ServiceName, Target, Timestamp};
+use homeostat_core::{BasisPoints, Indicator, Millis, Observation, SamplingPlan, ServiceName, Target, Timestamp};
 
 use super::operations::{Operations, SeriesReading};
 use super::{Counted, OVERFLOW, ServiceReport};
@@ -86,7 +86,7 @@ impl Service {
         last_heard.is_some_and(|at| now.since(at) < SILENT_AFTER)
     }
 
-    fn observe(&self, now: Timestamp, observations: &mut Vec<Observation>) {
+    fn observe(&self, now: Timestamp, plan: &SamplingPlan, observations: &mut Vec<Observation>) {
         if !self.is_live(now) {
             return;
         }
@@ -107,6 +107,17 @@ impl Service {
         let utilization = self.utilization.swap(NO_UTILIZATION, Relaxed);
         if utilization != NO_UTILIZATION {
             say(Indicator::Utilization, utilization);
+        }
+        let Some(wanted) = plan.operations.get(&self.name) else { return };
+        for (operation, red) in operations.watch(wanted) {
+            let target = Target::Operation(self.name.clone(), operation);
+            let totals = [
+                (Indicator::RequestsTotal, red.requests),
+                (Indicator::ErrorsTotal, red.errors),
+                (Indicator::SlowTotal, red.slow),
+            ];
+            let read = |(indicator, total)| Observation::new(target.clone(), indicator, total, now);
+            observations.extend(totals.map(read));
         }
     }
 
@@ -148,10 +159,10 @@ impl Services {
         known.unwrap_or_else(|| self.add(name))
     }
 
-    pub(super) fn observe(&self, now: Timestamp) -> Vec<Observation> {
+    pub(super) fn observe(&self, now: Timestamp, plan: &SamplingPlan) -> Vec<Observation> {
         let mut observations = Vec::new();
         let services: Vec<_> = self.all().collect();
-        services.iter().for_each(|service| service.observe(now, &mut observations));
+        services.iter().for_each(|service| service.observe(now, plan, &mut observations));
         observations
     }
 
@@ -189,7 +200,21 @@ impl Services {
 
 #[cfg(test)]
 mod tests {
+    use homeostat_core::{Generation, Micros, SamplingProbability, ServiceSampling};
+
     use super::*;
+
+    fn plan() -> SamplingPlan {
+        let always = ServiceSampling { head: SamplingProbability::ALWAYS, tail: SamplingProbability::ALWAYS };
+        SamplingPlan {
+            generation: Generation(1),
+            default: always,
+            services: BTreeMap::new(),
+            operations: BTreeMap::new(),
+            default_slow_above: Micros::from_millis(500),
+            slow_above: BTreeMap::new(),
+        }
+    }
 
     /// Scenario: a service is heard once, then only time passes.
     /// Guarantees: it is observed for thirty seconds and then left out; a new sign of life brings it back.
@@ -197,7 +222,7 @@ mod tests {
     fn a_silent_service_is_left_out() {
         let services = Services::new(Cardinality::default());
         services.get("cart").hear();
-        let at = |secs: u64| !services.observe(Timestamp(secs * 1000)).is_empty();
+        let at = |secs: u64| !services.observe(Timestamp(secs * 1000), &plan()).is_empty();
         assert!(at(100) && at(129));
         assert!(!at(130) && !at(500));
         services.get("cart").hear();
@@ -213,8 +238,8 @@ mod tests {
         cart.hear();
         cart.utilization(BasisPoints(7000));
         let expected = Observation::new(Target::Service("cart".into()), Indicator::Utilization, 7000, Timestamp(1));
-        assert!(services.observe(Timestamp(1)).contains(&expected));
-        let again = services.observe(Timestamp(2));
+        assert!(services.observe(Timestamp(1), &plan()).contains(&expected));
+        let again = services.observe(Timestamp(2), &plan());
         let said = |observation: &Observation| match observation {
             Observation::Measured { signal, .. } => signal.indicator == Indicator::Utilization,
             Observation::Called { .. } => false,
@@ -236,7 +261,7 @@ mod tests {
         let report: Vec<_> = services.report().into_iter().map(|s| (s.service.to_string(), s.requests)).collect();
         let expected = [("a", 2), ("b", 1), (OVERFLOW, 2)].map(|(name, requests)| (name.to_owned(), requests));
         assert_eq!(report, expected);
-        let observed = services.observe(Timestamp(1));
+        let observed = services.observe(Timestamp(1), &plan());
         assert!(!format!("{observed:?}").contains(OVERFLOW));
     }
 }

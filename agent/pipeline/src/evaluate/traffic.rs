@@ -129,6 +129,7 @@ impl Traffic {
             duration_nanos: trace.duration_ns,
             shape: trace.shape,
             share,
+            is_promised: false,
         }
     }
 

@@ -370,6 +370,7 @@ impl Group {
             duration_nanos: self.anchor.duration_nanos,
             shape: Shape::default(),
             share: self.share,
+            is_promised: false,
         }
     }
 }
@@ -410,6 +411,7 @@ impl Trace {
             duration_nanos: self.anchor.duration_nanos,
             shape: Shape::default(),
             share: self.share(plan),
+            is_promised: false,
         }
     }
 

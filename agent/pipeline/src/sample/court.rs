@@ -5,24 +5,31 @@
 
 use homeostat_core::Timestamp;
 
+use super::roots::{Known, Root, Roots};
 use super::{Decision, Facts, Judge, Node, Shaper};
 
 /// The judge, and room to work in.
 pub(super) struct Court<'a> {
     judge: &'a Judge,
+    roots: Known,
     shaper: Shaper,
     nodes: Vec<Node>,
 }
 
 impl<'a> Court<'a> {
-    pub(super) fn of(judge: &'a Judge) -> Court<'a> {
-        Court { judge, shaper: Shaper::default(), nodes: Vec::new() }
+    pub(super) fn of(judge: &'a Judge, roots: &Roots) -> Court<'a> {
+        Court { judge, roots: roots.known(), shaper: Shaper::default(), nodes: Vec::new() }
     }
 
     /// Decides the trace of `nodes`, of which everything but the structure is `known`.
     pub(super) fn decide(&mut self, now: Timestamp, known: &Facts, nodes: impl Iterator<Item = Node>) -> Decision {
         let facts = self.facts(known, nodes);
-        self.judge.decide(now, &facts)
+        let root = self.roots.of(facts.root);
+        let promised = root.and_then(Root::share);
+        let facts = Facts { share: promised.unwrap_or(facts.share), is_promised: promised.is_some(), ..facts };
+        let decision = self.judge.decide(now, &facts);
+        root.iter().for_each(|root| root.count(facts.spans, decision));
+        decision
     }
 
     /// What it is worth while it waits.

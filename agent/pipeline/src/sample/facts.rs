@@ -29,4 +29,7 @@ pub(crate) struct Facts {
     pub(crate) shape: Shape,
     /// The share of ordinary traffic that may be kept: the highest tail probability among the services touched.
     pub(crate) share: SamplingProbability,
+    /// Whether the share was decided for the root's operation by itself. It is then the least with which the trace is kept, and
+    /// nothing of it is spent on others.
+    pub(crate) is_promised: bool,
 }

@@ -314,7 +314,8 @@ impl Judge {
         let budget = &self.budget;
         let by_root = budget.roots.probability(case.places.root);
         let by_shape = budget.shapes.probability(case.places.shape);
-        (budget.base() * case.share).max(by_root).max(by_shape)
+        let base = if case.facts.is_promised { 1.0 } else { budget.base() };
+        (base * case.share).max(by_root).max(by_shape)
     }
 
     /// Purses pay for what is above the ordinary.

@@ -63,6 +63,7 @@ impl Court {
             duration_nanos: 1_000_000 + self.stream.next_u64() % 1_000_000,
             shape: self.shaper.shape(&nodes),
             share: self.share,
+            is_promised: false,
         }
     }
 

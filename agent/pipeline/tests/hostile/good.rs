@@ -32,6 +32,7 @@ pub(crate) async fn agent(limits: Limits) -> (Pipeline, Doors) {
         generation: Generation(1),
         default: ServiceSampling { head: SamplingProbability::ALWAYS, tail: SamplingProbability::ALWAYS },
         services: Default::default(),
+        operations: Default::default(),
         default_slow_above: Micros(1_000_000),
         slow_above: Default::default(),
     };

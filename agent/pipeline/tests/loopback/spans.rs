@@ -22,6 +22,7 @@ pub(crate) fn plan(tail: u32) -> SamplingPlan {
         generation: Generation(1),
         default: ServiceSampling { head: SamplingProbability::ALWAYS, tail },
         services: BTreeMap::new(),
+        operations: BTreeMap::new(),
         default_slow_above: Micros(1_000_000),
         slow_above: BTreeMap::new(),
     }

@@ -59,7 +59,7 @@ fn last_seen(last: &BTreeMap<&ServiceName, &Finding>, service: &ServiceName) -> 
 #[cfg(test)]
 mod tests {
     use homeostat_core::{
-        Assessment, Reading, Replicas, ServiceScaling, Settings, Signal, Snapshot, Target, Timestamp,
+        Assessment, GoalsAssessment, Reading, Replicas, ServiceScaling, Settings, Signal, Snapshot, Target, Timestamp,
     };
 
     use super::*;
@@ -75,7 +75,8 @@ mod tests {
         let mut since = |second: u64, used: Option<u64>| {
             let signals = used.map(|value| (signal.clone(), Reading::Fresh { value })).into_iter().collect();
             let snapshot = Snapshot { at: Timestamp(second * 1000), signals, ..Snapshot::default() };
-            let view = View { snapshot: &snapshot, last: &last, settings: &settings };
+            let goals = GoalsAssessment::default();
+            let view = View { snapshot: &snapshot, last: &last, settings: &settings, goals: &goals };
             let mut findings = Findings::default();
             PRESSURE.detect(&view, &mut findings);
             let findings = findings.settle(&view);

@@ -97,7 +97,8 @@ mod tests {
         let permitted = ServicePermissions { limit, restart: Some(RestartPermission::Asked), ..Default::default() };
         let mut settings = Settings::default();
         settings.permissions.services.insert("cart".into(), permitted);
-        let view = View { snapshot: &snapshot, last: &Assessment::default(), settings: &settings };
+        let last = Assessment::default();
+        let view = View { snapshot: &snapshot, last: &last, settings: &settings, goals: &last.goals };
         let mut findings = Findings::default();
         WEDGED.detect(&view, &mut findings);
         findings.settle(&view).first().map(|finding| finding.evidence[0].clone())

@@ -1,10 +1,10 @@
-//! Changing how the traces of one service are sampled.
+//! Changing how the traces of one service, or of one operation, are sampled.
 //!
 //! Answers what such a change promises: what is raised stays within the budget, what is lowered keeps less. Does not choose a
 //! probability.
 
 use crate::actions::{Action, ActionClass, ActionKind, Expectation, Measure, Reversal};
-use crate::{Actuation, BasisPoints, Label, Millis, ServiceName, ServiceSampling, Target};
+use crate::{Actuation, BasisPoints, Label, Millis, OperationKey, OperationName, ServiceName, ServiceSampling, Target};
 
 /// The kind. Sampling changes are cheap and take effect within a trace's life, so they settle quickly.
 pub const ADJUST_SAMPLING: ActionKind = ActionKind {
@@ -34,20 +34,47 @@ pub fn adjust_sampling(
     to: ServiceSampling,
     budget_milli_per_second: u64,
 ) -> Action {
-    let expectation = if from.tail < to.tail {
-        let limit = budget_milli_per_second + EXCESS.of(budget_milli_per_second);
-        Expectation::StaysBelow { measure: Measure::SpansKeptByChance, limit }
-    } else if to.tail < from.tail {
-        Expectation::Relieves { measure: Measure::KeptShare { service: service.clone() }, by: REDUCTION }
-    } else {
-        Expectation::Delivered
-    };
-    Action {
-        kind: ADJUST_SAMPLING.name.clone(),
-        class: ADJUST_SAMPLING.class,
-        target: Target::Service(service.clone()),
-        actuation: Actuation::SetSampling { service: service.clone(), sampling: to },
-        way_back: Some(Actuation::SetSampling { service: service.clone(), sampling: from }),
-        expectation,
+    Change { from, to, budget_milli_per_second }.of(service, None)
+}
+
+/// The same for traces that begin with one operation.
+pub fn adjust_operation_sampling(
+    (service, operation): &OperationKey,
+    from: ServiceSampling,
+    to: ServiceSampling,
+    budget_milli_per_second: u64,
+) -> Action {
+    Change { from, to, budget_milli_per_second }.of(service, Some(operation))
+}
+
+struct Change {
+    from: ServiceSampling,
+    to: ServiceSampling,
+    budget_milli_per_second: u64,
+}
+
+impl Change {
+    fn of(&self, service: &ServiceName, operation: Option<&OperationName>) -> Action {
+        let (service, operation) = (service.clone(), operation.cloned());
+        let set =
+            |sampling| Actuation::SetSampling { service: service.clone(), operation: operation.clone(), sampling };
+        Action {
+            kind: ADJUST_SAMPLING.name.clone(),
+            class: ADJUST_SAMPLING.class,
+            actuation: set(self.to),
+            way_back: Some(set(self.from)),
+            target: match &operation {
+                Some(operation) => Target::Operation(service.clone(), operation.clone()),
+                None => Target::Service(service.clone()),
+            },
+            expectation: if self.from.tail < self.to.tail {
+                let limit = self.budget_milli_per_second + EXCESS.of(self.budget_milli_per_second);
+                Expectation::StaysBelow { measure: Measure::SpansKeptByChance, limit }
+            } else if self.to.tail < self.from.tail {
+                Expectation::Relieves { measure: Measure::KeptShare { service, operation }, by: REDUCTION }
+            } else {
+                Expectation::Delivered
+            },
+        }
     }
 }

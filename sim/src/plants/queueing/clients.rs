@@ -27,10 +27,16 @@ impl Queueing {
     /// A request enters from outside.
     pub(super) fn knock(&mut self, now: SimTime, client: Client) {
         let service = self.workloads[usize::from(client.source)].service;
-        let head_ppm = self.stations[usize::from(service)].head_ppm;
+        let head_ppm = self.head_ppm(client.source);
         let trace = chance_ppm(&mut self.dice.sampling, head_ppm).then(|| self.traces.begin());
         let turn = self.enter(now, Entrance { service, line: service, parent: None, trace, client });
         self.carry(now, turn);
+    }
+
+    /// With which probability a request of the workload `source` begins a trace.
+    pub(super) fn head_ppm(&self, source: u16) -> u32 {
+        let service = self.workloads[usize::from(source)].service;
+        self.operations.head_ppm(source).unwrap_or(self.stations[usize::from(service)].head_ppm)
     }
 
     /// The request of `client` has failed.

@@ -152,7 +152,7 @@ impl Story {
     }
 
     fn now_in_force(&mut self, actuation: &Actuation) {
-        if let Actuation::SetSampling { service, sampling } = actuation {
+        if let Actuation::SetSampling { service, operation: None, sampling } = actuation {
             self.sampling.insert(service.clone(), *sampling);
         }
     }
@@ -187,7 +187,7 @@ impl Begun {
 pub(crate) fn proposed(actuation: &Actuation) -> String {
     match actuation {
         Actuation::SetReplicas { service, replicas } => format!("run {service} with {replicas} workers"),
-        Actuation::SetSampling { service, sampling } => {
+        Actuation::SetSampling { service, sampling, .. } => {
             format!("keep {} of {service}'s ordinary traces", sampling.tail)
         }
         Actuation::Notify { incident, text, .. } => format!("tell people about {incident}: {text}"),
@@ -223,7 +223,7 @@ fn direction(requests: &[&ActionRequest]) -> &'static str {
 
 /// Whose sampling is changed, and how: `100 % → 41 %`.
 fn resampled(request: &ActionRequest) -> Option<(&ServiceName, String)> {
-    let Actuation::SetSampling { service, sampling: to } = &request.action.actuation else { return None };
+    let Actuation::SetSampling { service, sampling: to, .. } = &request.action.actuation else { return None };
     match &request.action.way_back {
         Some(Actuation::SetSampling { sampling: from, .. }) => Some((service, steps(*from, *to))),
         _ => Some((service, to.tail.to_string())),

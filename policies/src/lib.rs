@@ -8,9 +8,11 @@ pub mod brownout;
 pub mod goals;
 mod mass_failure;
 pub mod precision;
+mod predictive_scaling;
 mod profile_suspect;
 mod restart_wedged;
 pub mod sampling_budget;
+mod scaling;
 mod shed_load;
 mod target_tracking;
 
@@ -21,6 +23,7 @@ use homeostat_core::Policy;
 
 /// Every coded policy, in the order in which they propose.
 pub const CATALOGUE: &[&dyn Policy] = &[
+    &predictive_scaling::PREDICTIVE_SCALING,
     &target_tracking::TARGET_TRACKING,
     &restart_wedged::RESTART_WEDGED,
     &shed_load::SHED_LOAD,

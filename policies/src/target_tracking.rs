@@ -8,9 +8,11 @@ use std::collections::BTreeMap;
 
 use homeostat_core::actions::{self, Measure};
 use homeostat_core::{
-    BasisPoints, Finding, IncidentId, IncidentKind, Indicator, Label, Millis, ObjectiveKind, Policy, PolicyView,
-    Proposal, Replicas, ServiceName, ServiceScaling, Signal, Target, Window,
+    BasisPoints, Finding, IncidentId, IncidentKind, Indicator, Label, Millis, Policy, PolicyView, Proposal, Replicas,
+    ServiceName, ServiceScaling, Signal, Target,
 };
+
+use crate::scaling::{answered, relief, replicas};
 
 pub(crate) const TARGET_TRACKING: TargetTracking = TargetTracking;
 
@@ -19,9 +21,6 @@ const GROW_AFTER: Millis = Millis::from_secs(5);
 
 /// Utilisation after a reduction may exceed the tolerated band by this much before the reduction counts as harmful.
 const REDUCTION_MARGIN: BasisPoints = BasisPoints(1000);
-
-/// From this share of bad requests on, relief is measured in what users feel rather than in utilisation.
-const FELT_FROM: BasisPoints = BasisPoints(500);
 
 pub(crate) struct TargetTracking;
 
@@ -33,6 +32,10 @@ impl Policy for TargetTracking {
     fn propose(&self, view: &PolicyView<'_>, proposals: &mut Vec<Proposal>) {
         let findings = Findings::of(view);
         for (service, envelope) in &view.settings.scaling.services {
+            // Where the forecast holds, replicas follow it.
+            if view.assessment.trusted_forecast(service).is_some() {
+                continue;
+            }
             let Some(used) = view.snapshot.service_value(service, Indicator::Utilization) else { continue };
             let Some(replicas) = view.snapshot.service_value(service, Indicator::ReplicasReady) else { continue };
             let load = Load { service, envelope, used, replicas, findings: &findings };
@@ -75,9 +78,9 @@ impl Load<'_> {
         if wanted <= self.replicas {
             return None;
         }
-        let action = actions::scale_out(self.service, self.from(), replicas(wanted), self.relief(view));
+        let action = actions::scale_out(self.service, self.from(), replicas(wanted), relief(self.service, view));
         let why = self.why(wanted, scaling.utilization_target);
-        Some(self.proposal(action, self.incident(view), why))
+        Some(self.proposal(action, answered(self.service, view), why))
     }
 
     fn shrink(&self, view: &PolicyView<'_>) -> Option<Proposal> {
@@ -113,23 +116,6 @@ impl Load<'_> {
         self.replicas.saturating_mul(used).div_ceil(target)
     }
 
-    /// What is promised to fall: what users feel, if they feel it; else utilisation.
-    fn relief(&self, view: &PolicyView<'_>) -> Measure {
-        let counts = view.snapshot.counts.get(self.service).map(|counts| counts.over(Window::Now)).unwrap_or_default();
-        if FELT_FROM <= counts.bad_ratio(ObjectiveKind::Latency) {
-            return Measure::BadRatio { service: self.service.clone(), kind: ObjectiveKind::Latency };
-        }
-        Measure::Reading(Signal::new(Target::Service(self.service.clone()), Indicator::Utilization))
-    }
-
-    /// The incident this answers: one that suspects the service, else one that touches it.
-    fn incident(&self, view: &PolicyView<'_>) -> Option<IncidentId> {
-        let incidents = &view.assessment.incidents;
-        let suspects = incidents.iter().find(|incident| incident.suspect() == Some(self.service));
-        let touches = || incidents.iter().find(|incident| incident.services.contains(self.service));
-        suspects.or_else(touches).map(|incident| incident.id)
-    }
-
     fn from(&self) -> Replicas {
         replicas(self.replicas)
     }
@@ -143,10 +129,6 @@ impl Load<'_> {
     fn proposal(&self, action: actions::Action, incident: Option<IncidentId>, why: String) -> Proposal {
         Proposal { policy: Label::new(TARGET_TRACKING.name()), incident, action, why }
     }
-}
-
-fn replicas(number: u64) -> Replicas {
-    Replicas(u32::try_from(number).unwrap_or(u32::MAX))
 }
 
 #[cfg(test)]

@@ -4,10 +4,11 @@
 
 use homeostat_core::actions::Action;
 use homeostat_core::{
-    ActionId, Assessment, Baseline, BasisPoints, DerivedObjective, Finding, FindingState, Hypothesis, InForce,
-    Incident, IncidentId, IncidentKind, Indicator, Journey, JourneyState, Knowledge, Label, Ledger, LedgerEntry,
-    Millis, PathPart, Policy, PolicyView, Proposal, Reading, Replicas, ServiceName, ServicePermissions, ServiceScaling,
-    Settings, Severity, Signal, Snapshot, Spent, Standing, Storm, Target, Timestamp, WindowCounts,
+    ActionId, Assessment, Awaited, Baseline, BasisPoints, DerivedObjective, Finding, FindingState, Forecast,
+    Hypothesis, InForce, Incident, IncidentId, IncidentKind, Indicator, Journey, JourneyState, Knowledge, Label,
+    Ledger, LedgerEntry, Millis, PathPart, Policy, PolicyView, Proposal, Reading, Replicas, ServiceName,
+    ServicePermissions, ServiceScaling, Settings, Severity, Signal, Snapshot, Spent, Standing, Starts, Storm, Target,
+    Timestamp, WindowCounts,
 };
 
 /// A finding that makes an incident an active one.
@@ -179,6 +180,30 @@ impl World {
     pub(crate) fn finding(mut self, finding: Finding) -> World {
         self.assessment.findings.push(finding);
         self
+    }
+
+    pub(crate) fn forecast(mut self, forecast: Forecast) -> World {
+        self.assessment.forecasts.push(forecast);
+        self
+    }
+
+    pub(crate) fn awaiting(mut self, service: &str, awaited: Awaited) -> World {
+        self.knowledge.starts.insert(service.into(), Starts { awaited: Some(awaited), ..Starts::default() });
+        self
+    }
+
+    /// A service that has used all it has for a long time.
+    pub(crate) fn pressed(self, service: &str) -> World {
+        let world = self.gauge(service, Indicator::Utilization, 10_000);
+        world.finding(Finding {
+            detector: Label::new("test"),
+            service: service.into(),
+            kind: IncidentKind::Pressure,
+            severity: Severity::Ticket,
+            since: Timestamp(0),
+            state: FindingState::Pending,
+            evidence: Vec::new(),
+        })
     }
 
     pub(crate) fn proposals(&self, policy: &dyn Policy) -> Vec<Proposal> {

@@ -18,6 +18,8 @@ mod repeat;
 mod series;
 
 pub mod attack;
+pub mod compare;
+pub mod proving;
 pub mod record;
 pub mod report;
 pub mod scenario;

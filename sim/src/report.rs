@@ -3,8 +3,8 @@
 //! Answers what happened, as one self-contained page: plots, what was done and why, what was complained about, and how to
 //! repeat it. Plain SVG without scripts, so that it opens anywhere, prints, and can be attached to an issue.
 
-mod page;
-mod panel;
+pub(crate) mod page;
+pub(crate) mod panel;
 mod panels;
 mod tables;
 mod timeline;
@@ -14,6 +14,9 @@ use std::fmt::Write;
 use crate::report::page::{clock, escape, thousands};
 use crate::report::panel::Frame;
 use crate::scenario::RunReport;
+
+/// How every page looks.
+pub(crate) const STYLE: &str = include_str!("report/style.css");
 
 /// Renders the report as one HTML file.
 pub fn html(report: &RunReport) -> String {
@@ -45,7 +48,7 @@ fn head(page: &mut String, report: &RunReport) {
              <title>{name}, seed {seed}</title><style>{style}</style></head><body><main><header>\
              <h1>{name}<span class=\"badge {class}\">{verdict}</span></h1><p>{about}</p></header>",
             seed = report.seed.0,
-            style = include_str!("report/style.css"),
+            style = STYLE,
             about = escape(&report.scenario.about),
         ),
     );
@@ -73,7 +76,7 @@ fn tiles(page: &mut String, report: &RunReport) {
 }
 
 /// Appends to a page. Writing to a string cannot fail.
-fn put(page: &mut String, what: std::fmt::Arguments<'_>) {
+pub(crate) fn put(page: &mut String, what: std::fmt::Arguments<'_>) {
     page.write_fmt(what).expect("a string takes everything");
 }
 

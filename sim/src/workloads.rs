@@ -8,6 +8,7 @@
 mod arrivals;
 mod burst;
 mod constant;
+mod course;
 mod diurnal;
 mod levels;
 mod ramp;
@@ -26,7 +27,9 @@ use crate::queue::SimTime;
 use crate::scenario::Problems;
 use crate::workloads::arrivals::Arrivals;
 
+pub(crate) use course::Course;
 pub use recorded::RecordedError;
+pub(crate) use recorded::{Source, read as read_recording};
 
 /// How the rate of a workload goes up and down.
 pub(crate) trait Shape {
@@ -74,6 +77,7 @@ catalogue! {
     Burst => burst::Burst;
     Levels => levels::Levels;
     Replay => replay::Replay;
+    Course => course::Course;
 }
 
 impl AnyShape {

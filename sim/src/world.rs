@@ -25,10 +25,10 @@ use crate::queue::{Queue, SimTime};
 use crate::scenario::{Options, Scenario};
 use crate::series::Series;
 use crate::world::actuators::{Actuators, Reach};
-use crate::world::sensors::Sensors;
 use crate::world::stopwatch::Stopwatch;
 use crate::world::story::Story;
 
+pub(crate) use sensors::Sensors;
 pub use stopwatch::Timing;
 pub use story::{ActionStory, IncidentStory};
 

@@ -10,7 +10,7 @@ mod read;
 use std::path::Path;
 use std::process::ExitCode;
 
-use homeostat_learning::evaluation::{Arm, Doubt, Evaluation, Judgement, LoggedDecision, evaluate};
+use homeostat_learning::evaluation::{Doubt, Evaluation, Judgement, LoggedDecision, evaluate};
 
 /// Where the folder with `random` and `bts` is given.
 const FOLDER: &str = "HOMEOSTAT_OPEN_BANDIT";
@@ -44,7 +44,7 @@ fn main() -> ExitCode {
 
 /// The uniform policy from the Thompson log; the random log has the truth.
 fn check_uniform(campaign: &str, random: &[LoggedDecision], thompson: &[LoggedDecision]) {
-    let uniform = |_: &[f64], offered: &[Arm]| vec![1.0 / offered.len() as f64; offered.len()];
+    let uniform = |_: usize, logged: &LoggedDecision| vec![1.0 / logged.offered.len() as f64; logged.offered.len()];
     let found = evaluate(thompson, &uniform).expect("the data is sound");
     show(&format!("{campaign}: uniform from the Thompson log"), &found, mean(random));
     match campaign {
@@ -70,7 +70,7 @@ fn check_uniform(campaign: &str, random: &[LoggedDecision], thompson: &[LoggedDe
 /// The Thompson policy from the random log, as far as its log shows it: how often it chose each item at each position.
 fn check_thompson(campaign: &str, random: &[LoggedDecision], thompson: &[LoggedDecision]) {
     let policy = read::frequencies(thompson);
-    let by_position = |context: &[f64], _: &[Arm]| policy[read::position(context)].clone();
+    let by_position = |_: usize, logged: &LoggedDecision| policy[read::position(&logged.context)].clone();
     let found = evaluate(random, &by_position).expect("the data is sound");
     show(&format!("{campaign}: Thompson from the random log"), &found, mean(thompson));
     for (name, estimate) in [("ips", found.ips), ("snips", found.snips), ("doubly robust", found.doubly_robust)] {

@@ -22,16 +22,18 @@ pub(crate) fn log(folder: &Path, policy: &str, campaign: &str) -> Result<Vec<Log
     let text = read(&format!("{campaign}.csv"))?;
     let columns: BTreeMap<&str, usize> = text.lines().next().unwrap_or("").split(',').zip(0..).collect();
     let line = |(number, line): (usize, &str)| {
-        decision(&columns, items, line).ok_or_else(|| format!("{policy}/{campaign}: line {} is damaged", number + 1))
+        decision(&columns, items, number as u64, line)
+            .ok_or_else(|| format!("{policy}/{campaign}: line {} is damaged", number + 1))
     };
     text.lines().enumerate().skip(1).map(line).collect()
 }
 
-fn decision(columns: &BTreeMap<&str, usize>, items: u32, line: &str) -> Option<LoggedDecision> {
+fn decision(columns: &BTreeMap<&str, usize>, items: u32, number: u64, line: &str) -> Option<LoggedDecision> {
     let fields: Vec<&str> = line.split(',').collect();
     let field = |name: &str| fields.get(*columns.get(name)?).copied();
     let position: usize = field("position")?.parse().ok()?;
     Some(LoggedDecision {
+        episode: number,
         context: context(position.checked_sub(1)?),
         offered: (0..items).map(Arm).collect(),
         taken: Arm(field("item_id")?.parse().ok()?),

@@ -4,13 +4,15 @@
 //! random, always choose the largest step, or answer with nonsense; a reckless policy gives them more to choose from than any
 //! policy would. Whether the system is well afterwards is not asked: with such learners it need not be.
 
-use homeostat_control::evaluation::{Arm, Doubt, JournalLog, JournalPolicy, Judgement, evaluate};
-use homeostat_core::actions::{self, Measure};
+use homeostat_control::evaluation::{Doubt, JournalLog, Judgement, Named};
+use homeostat_control::{CheckpointScope, ControlLoop};
+use homeostat_core::actions::{self, ActionClass, Measure};
 use homeostat_core::{
-    BasisPoints, Features, Indicator, Label, Learner, Policy, PolicyView, Proposal, Question, Replicas, Seed, Signal,
-    Stream, Target, TickRecord,
+    ActionRequest, BasisPoints, Checkpoint, Command, Event, Features, Indicator, Label, Learner, Policy, PolicyView,
+    Proposal, Question, Replicas, Seed, Signal, Stream, Target, TickRecord,
 };
-use homeostat_sim::{Keep, Options, Perturbation, run, shipped};
+use homeostat_learning::LINEAR_BANDIT;
+use homeostat_sim::{Keep, Options, Perturbation, RunReport, run, shipped};
 use rand::Rng;
 
 /// The checkers that ask whether the system is well; all others ask whether it is safe.
@@ -161,22 +163,82 @@ fn exploring_is_repeatable_and_off_by_default() {
     assert!(off.iter().flat_map(|record| &record.plan.requests).all(|request| request.propensity == BasisPoints::ONE));
 }
 
+/// A run of a scenario in which the shipped learner explores, with its events.
+fn explored(name: &str) -> RunReport {
+    let mut scenario = shipped(name).unwrap_or_else(|error| panic!("{error}"));
+    scenario.settings.learning.exploration = BasisPoints(2000);
+    run(&scenario, Seed(1), &Options { keep: Keep::RecordsAndEvents, ..Options::default() })
+}
+
+/// Scenario: the events of a run are fed to a loop that also plans every tick under the same wishes, and to one that plans
+/// under wishes that allow no scaling.
+/// Guarantees: both write the records of the run byte for byte; the first plans what was planned, the second scales nothing.
+#[test]
+fn planning_beside_changes_nothing() {
+    let report = explored("traffic_step");
+    let settings = &report.scenario.settings;
+    let mut forbids = settings.clone();
+    forbids.scaling.services.clear();
+    for (wishes, is_same) in [(settings.clone(), true), (forbids, false)] {
+        let mut control = ControlLoop::new(homeostat_policies::CATALOGUE).beside(wishes);
+        let (mut records, mut scaled) = (report.records.iter(), 0);
+        for (at, event) in &report.events {
+            for command in control.handle(*at, event.clone()) {
+                let Command::Record(record) = command else { continue };
+                assert_eq!(Some(&*record), records.next());
+                let beside = control.planned_beside().expect("it was asked for");
+                assert!(!is_same || beside.requests == record.plan.requests && beside.choices == record.plan.choices);
+                let scales = |request: &&ActionRequest| request.action.class == ActionClass::Scaling;
+                scaled += beside.requests.iter().filter(scales).count();
+            }
+        }
+        assert_eq!(records.next(), None);
+        assert_eq!(0 < scaled, is_same, "{scaled} times");
+    }
+}
+
+/// Scenario: a loop that has explored is written down, read again and continued by a fresh one.
+/// Guarantees: what was learned is the same to the last bit, so the same question is answered alike.
+#[test]
+fn what_was_learned_survives_a_checkpoint() {
+    let report = explored("traffic_step");
+    let mut control = ControlLoop::new(homeostat_policies::CATALOGUE);
+    for (at, event) in &report.events {
+        control.handle(*at, event.clone());
+    }
+    assert!(0 < control.knowledge().choices.sums.made, "something was chosen");
+    let written = serde_json::to_string(&control.checkpoint(CheckpointScope::StateAndBulk)).expect("plain data");
+    let read: Checkpoint = serde_json::from_str(&written).expect("it was written");
+    let mut fresh = ControlLoop::new(homeostat_policies::CATALOGUE);
+    fresh.handle(report.events[report.events.len() - 1].0, Event::Recovered(Box::new(read)));
+    assert_eq!(fresh.knowledge(), control.knowledge());
+    let mut options = [Features::default(); 2];
+    (options[0].0[1], options[0].0[2]) = (10_000, 10_000);
+    let answer = |control: &ControlLoop| {
+        let question = Question { options: &options, rule: 0, knowledge: control.knowledge() };
+        LINEAR_BANDIT.answer(&question, &mut Seed(1).stream("tests/checkpoint"))
+    };
+    assert_eq!(answer(&fresh), answer(&control));
+}
+
 /// Scenario: a random learner over reckless proposals, and its records read as a journal; then a journal without exploration.
-/// Guarantees: every decision has a reward and a propensity of at least the floor, what was done can be evaluated against
-/// the rule without an error, and of a journal that explored nothing nothing is told.
+/// Guarantees: every decision has a reward and a propensity of at least the floor, a policy that takes everything alike
+/// is supported, of one that never did as the log in its long episodes nothing is told, nor of a journal that explored nothing.
 #[test]
 fn a_journal_can_be_evaluated() {
-    let read = |records: &[TickRecord]| {
+    let read = |records: &[TickRecord], mut policy: Named| {
         let mut journal = JournalLog::default();
-        records.iter().for_each(|record| journal.read(record));
+        records.iter().for_each(|record| journal.read(record, &mut policy));
         journal
     };
-    let journal = read(&records_without_complaint(&Random));
-    assert!(journal.log().iter().all(|decision| 0.05 <= decision.propensity));
-    let rule = |_: &[f64], offered: &[Arm]| journal.answer(JournalPolicy::Rule, offered);
-    let found = evaluate(journal.log(), &rule).expect("the journal is sound");
+    let records = records_without_complaint(&Random);
+    let journal = read(&records, Named::Uniform);
+    assert!(journal.decisions().0.iter().all(|decision| 0.05 <= decision.propensity));
+    let found = journal.evaluate().expect("the journal is sound");
     assert!(20 < found.decisions, "{}", found.decisions);
     assert!(0.0 < found.effective && found.unsupported == 0.0, "{found:?}");
-    let nothing = evaluate(read(&[]).log(), &rule).expect("nothing is sound");
+    let rule = read(&records, Named::Rule).evaluate().expect("the journal is sound");
+    assert!(matches!(rule.judgement, Judgement::CannotTell(Doubt::TooFewEffective { .. })), "{}", rule.judgement);
+    let nothing = read(&[], Named::Rule).evaluate().expect("nothing is sound");
     assert_eq!(nothing.judgement, Judgement::CannotTell(Doubt::NothingLogged));
 }

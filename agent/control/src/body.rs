@@ -17,6 +17,7 @@ use homeostat_learning as learning;
 use homeostat_perception::Perception;
 
 use crate::CheckpointScope;
+use crate::beside::Beside;
 use crate::machine::Stimulus;
 use crate::recovered::believable;
 
@@ -41,9 +42,11 @@ pub(crate) struct Body {
     pub(crate) settings: Settings,
     settings_generation: Generation,
     perception: Perception,
+    forecaster: cognition::Forecaster,
     assessment: Arc<Assessment>,
     pub(crate) execution: Execution,
     pub(crate) knowledge: Knowledge,
+    pub(crate) beside: Option<Box<Beside>>,
     reports: Vec<Report>,
     operator: Vec<OperatorCommand>,
     held: bool,
@@ -73,9 +76,11 @@ impl Body {
             settings: Settings::default(),
             settings_generation: Generation::default(),
             perception: Perception::default(),
+            forecaster: cognition::Forecaster::default(),
             assessment: Arc::default(),
             execution: Execution::default(),
             knowledge: Knowledge::default(),
+            beside: None,
             reports: Vec::new(),
             operator: Vec::new(),
             held: false,
@@ -167,7 +172,7 @@ impl Body {
         self.assessment = Arc::new(checkpoint.assessment);
         self.execution = Execution::recovered(checkpoint.trials, checkpoint.in_force, checkpoint.ledger);
         self.caution = checkpoint.caution;
-        self.knowledge = Knowledge { baselines: bulk.baselines, ..checkpoint.knowledge };
+        self.knowledge = Knowledge { baselines: bulk.baselines, histories: bulk.histories, ..checkpoint.knowledge };
         self.held = checkpoint.held;
         self.must_ask_world = true;
         self.tick = checkpoint.tick;
@@ -192,7 +197,9 @@ impl Body {
     }
 
     pub(crate) fn assess(&mut self, snapshot: &Snapshot) -> Arc<Assessment> {
-        self.assessment = Arc::new(cognition::assess(snapshot, &self.assessment, &self.settings));
+        let forecasts = self.forecaster.forecast(snapshot, &self.knowledge.starts, &self.settings);
+        let assessment = cognition::assess(snapshot, &self.assessment, &self.settings);
+        self.assessment = Arc::new(Assessment { forecasts, ..assessment });
         self.assessment.clone()
     }
 
@@ -217,16 +224,12 @@ impl Body {
         decision::watch(&mut self.caution, &view);
         let (policies, learner, next_action) = (self.policies, self.learner, self.next_action);
         let (guards, caution, approved) = (self.guards.as_slice(), &self.caution, approved.as_slice());
-        let plan = decision::plan(decision::Inputs {
-            view,
-            policies,
-            learner,
-            guards,
-            caution,
-            regime,
-            next_action,
-            approved,
-        });
+        let inputs = decision::Inputs { view, policies, learner, guards, caution, regime, next_action, approved };
+        let plan = decision::plan(inputs);
+        if let Some(beside) = &mut self.beside {
+            let view = PolicyView { settings: &beside.settings, ..view };
+            beside.plan = decision::plan(decision::Inputs { view, approved: &[], ..inputs });
+        }
         self.next_action = ActionId(self.next_action.0 + plan.requests.len() as u64);
         Arc::new(plan)
     }
@@ -252,7 +255,8 @@ impl Body {
 
     pub(crate) fn learn(&mut self, step: &Step, thought: Thought<'_>) {
         let Thought { snapshot, assessment, plan } = thought;
-        let lessons = learning::Lessons { plan, outcomes: &step.outcomes, snapshot, assessment };
+        let settings = &self.settings;
+        let lessons = learning::Lessons { plan, outcomes: &step.outcomes, snapshot, assessment, settings };
         learning::settle(&mut self.knowledge, lessons);
         decision::note(&mut self.caution, &step.outcomes, self.execution.ledger(), self.now);
     }
@@ -297,9 +301,13 @@ impl Body {
     }
 
     pub(crate) fn checkpoint(&self, scope: CheckpointScope) -> Checkpoint {
-        let Knowledge { generation, efficacy, choices, .. } = &self.knowledge;
+        let Knowledge { generation, efficacy, choices, starts, .. } = &self.knowledge;
         let (generation, efficacy, choices) = (*generation, efficacy.clone(), choices.clone());
-        let bulk = || Bulk { counts: self.perception.counts(), baselines: self.knowledge.baselines.clone() };
+        let bulk = || Bulk {
+            counts: self.perception.counts(),
+            baselines: self.knowledge.baselines.clone(),
+            histories: self.knowledge.histories.clone(),
+        };
         Checkpoint {
             tick: self.tick,
             next_action: self.next_action,
@@ -308,7 +316,7 @@ impl Body {
             trials: self.execution.trials().to_vec(),
             ledger: self.execution.ledger().clone(),
             caution: self.caution.clone(),
-            knowledge: Knowledge { generation, efficacy, baselines: Default::default(), choices },
+            knowledge: Knowledge { generation, efficacy, choices, starts: starts.clone(), ..Knowledge::default() },
             in_force: self.execution.in_force().clone(),
             bulk: (scope == CheckpointScope::StateAndBulk).then(|| Box::new(bulk())),
             settings: self.settings.clone(),

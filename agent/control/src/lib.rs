@@ -11,18 +11,24 @@
 //! programs around [`ControlLoop::handle`]. Same events in the same order give the same commands, byte for byte. It is a
 //! library of its own, and not part of the binary, so that nothing impure can slip in.
 
+mod beside;
 mod body;
+mod following;
 mod machine;
 mod recovered;
 
 use homeostat_core::{
-    Caution, Checkpoint, Command, Event, InForce, Knowledge, Learner, Policy, Regime, Settings, Timestamp, Trial,
+    Caution, Checkpoint, Command, Event, InForce, Knowledge, Learner, Plan, Policy, Regime, Settings, Timestamp, Trial,
 };
 use statig::prelude::*;
 
 pub use homeostat_cognition::{PERIOD, RULES, Rule, goals};
-pub use homeostat_learning::evaluation;
+pub use homeostat_learning::{LOSS_MAX, evaluation};
 
+pub use crate::beside::Planned;
+pub use crate::following::Following;
+
+use crate::beside::Beside;
 use crate::body::Body;
 use crate::machine::{Machine, Moment, Stimulus};
 
@@ -58,6 +64,18 @@ impl ControlLoop {
     /// A loop that asks another learner than the one that ships.
     pub fn with_learner(policies: &'static [&'static dyn Policy], learner: &'static dyn Learner) -> ControlLoop {
         ControlLoop { machine: Machine.state_machine(), body: Body::new(policies, learner) }
+    }
+
+    /// The same loop, which also plans every tick as if people wanted `settings`, and does not act on that.
+    #[must_use]
+    pub fn beside(mut self, settings: Settings) -> ControlLoop {
+        self.body.beside = Some(Box::new(Beside { settings, plan: Plan::default() }));
+        self
+    }
+
+    /// What would have been planned at the last tick, if [`Self::beside`] was asked for.
+    pub fn planned_beside(&self) -> Option<&Plan> {
+        self.body.beside.as_ref().map(|beside| &beside.plan)
     }
 
     /// The same loop without the guard called `name`. Only for those who show what a guard is for: an agent has them all.

@@ -3,6 +3,8 @@
 //! Answers what can be typed, and teaches it. Does not do any of it; that is `command`. The texts live on the types, so
 //! `--help`, the man pages and the completions cannot disagree.
 
+pub(crate) mod compare;
+pub(crate) mod proving;
 pub(crate) mod swim;
 
 use std::path::PathBuf;
@@ -125,8 +127,12 @@ Examples:
 Examples:
   homeostat evaluate --policy nothing --journal ~/.local/state/homeostat   was acting worth it?
   homeostat evaluate --policy rule --journal /var/lib/homeostat --json     what would not exploring have been worth?
+  homeostat evaluate --policy try.yaml --journal /var/lib/homeostat        what would another manifest have been worth?
 
-Only a journal written with spec.automation.exploration above zero can tell.")]
+A manifest is evaluated by feeding the recorded events to the loop again and planning every tick a second time under it.
+Only a journal written with spec.automation.exploration above zero can tell. When nothing can be told, it says why and what
+would help. Values are what an episode earns: decisions about one target that may influence each other.
+Exit codes: 0 better; 1 not better, or it cannot be told.")]
     Evaluate(EvaluateArgs),
     /// The simulation harness: the same loop against simulated worlds.
     #[command(subcommand)]
@@ -355,9 +361,9 @@ pub(crate) struct ReplayArgs {
 /// Arguments of `evaluate`.
 #[derive(Debug, Args)]
 pub(crate) struct EvaluateArgs {
-    /// The policy to evaluate.
-    #[arg(long, value_enum)]
-    pub(crate) policy: PolicyName,
+    /// The policy to evaluate: rule, nothing, uniform, or a manifest with the wishes and rules to try.
+    #[arg(long, value_name = "NAME|MANIFEST", value_parser = PolicyChoice::parse)]
+    pub(crate) policy: PolicyChoice,
     /// A state directory with a journal at rest.
     #[arg(long, value_name = "DIR")]
     pub(crate) journal: PathBuf,
@@ -366,15 +372,29 @@ pub(crate) struct EvaluateArgs {
     pub(crate) json: bool,
 }
 
-/// Policies that any journal can be asked about.
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-pub(crate) enum PolicyName {
+/// Which policy a journal is asked about.
+#[derive(Clone, Debug)]
+pub(crate) enum PolicyChoice {
     /// What is done without a learner.
     Rule,
     /// Nothing, wherever that was an option, and the rule elsewhere.
     Nothing,
     /// Everything that was allowed, alike.
     Uniform,
+    /// What the loop would have decided under another manifest.
+    Manifest(PathBuf),
+}
+
+impl PolicyChoice {
+    fn parse(text: &str) -> Result<PolicyChoice, String> {
+        match text {
+            "rule" => Ok(PolicyChoice::Rule),
+            "nothing" => Ok(PolicyChoice::Nothing),
+            "uniform" => Ok(PolicyChoice::Uniform),
+            path if std::path::Path::new(path).is_file() => Ok(PolicyChoice::Manifest(path.into())),
+            _ => Err("expected rule, nothing, uniform, or a manifest that can be read".to_owned()),
+        }
+    }
 }
 
 /// What the harness can do.
@@ -400,6 +420,9 @@ Examples:
         #[arg(long)]
         json: bool,
     },
+    /// Compare the agent with others who manage the same replicas under the same arrivals.
+    #[command(after_help = compare::EXAMPLES)]
+    Compare(Box<compare::CompareArgs>),
     /// Make a scenario of what a journal saw, so that an incident can be run again.
     #[command(after_help = RECORD_HELP)]
     Record(SimRecordArgs),
@@ -509,6 +532,15 @@ An empty parent_id is a root. status is ok, error, unset or an HTTP status. Trac
 count against the budget, and are kept even if they exceed it. Two traces have the same shape if the same operations call
 each other (edge set), or, more strictly, if their trees are the same but for the order of siblings (tree).")]
     Sampling(SamplingBenchArgs),
+    /// How often verdicts on actions are right, in simulated plants where the truth is known.
+    #[command(after_help = proving::VERDICTS_HELP)]
+    Verdicts(proving::VerdictsArgs),
+    /// How often the intervals of `homeostat evaluate` hold the truth, in simulated worlds where it is known.
+    #[command(after_help = proving::EVALUATION_HELP)]
+    Evaluation(proving::EvaluationArgs),
+    /// What the learner earns beside the rule, in simulated worlds in which the rule is sometimes wrong.
+    #[command(after_help = proving::LEARNER_HELP)]
+    Learner(proving::VerdictsArgs),
 }
 
 /// Arguments of `bench sampling`.

@@ -78,6 +78,14 @@ pub(crate) enum CommandError {
     /// Recorded arrivals cannot be used.
     #[error(transparent)]
     Trace(homeostat_sim::swim::TraceError),
+    /// A workload cannot be read.
+    #[error("{}", path.display())]
+    Recording {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: homeostat_sim::RecordedError,
+    },
     /// A log shows too little to make a scenario of.
     #[error(transparent)]
     Record(homeostat_sim::record::RecordError),
@@ -116,6 +124,7 @@ impl CommandError {
             }
             CommandError::Scenario(ScenarioError::Unknown { .. }) => ExitCode::from(2),
             CommandError::Scenario(_)
+            | CommandError::Recording { .. }
             | CommandError::Spans { .. }
             | CommandError::Trace(_)
             | CommandError::Record(_) => ExitCode::from(64),

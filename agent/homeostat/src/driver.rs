@@ -343,11 +343,11 @@ impl Driver {
     }
 }
 
-/// What of the knowledge is shown: not the baselines, of which there are as many as signals, and nobody asks for them.
+/// What of the knowledge is shown: not what is kept of each signal, which is much, and nobody asks for it.
 fn shown(knowledge: &Knowledge) -> Knowledge {
-    let Knowledge { generation, efficacy, baselines: _, choices } = knowledge;
-    let (efficacy, choices) = (efficacy.clone(), choices.clone());
-    Knowledge { generation: *generation, efficacy, choices, ..Knowledge::default() }
+    let Knowledge { generation, efficacy, baselines: _, histories: _, choices, starts } = knowledge;
+    let (efficacy, choices, starts) = (efficacy.clone(), choices.clone(), starts.clone());
+    Knowledge { generation: *generation, efficacy, choices, starts, ..Knowledge::default() }
 }
 
 /// What was taken back too often to be tried again, in order.

@@ -53,6 +53,7 @@ pub(crate) fn assess(view: &View<'_>, findings: Vec<Finding>) -> Assessment {
         closed: closed.into_iter().map(|incident| incident.id).collect(),
         next_incident,
         goals: Default::default(),
+        forecasts: Vec::new(),
         storm: None,
     }
 }

@@ -5,6 +5,7 @@
 
 mod detector;
 mod detectors;
+mod forecasts;
 pub mod goals;
 mod hypotheses;
 mod incidents;
@@ -14,6 +15,7 @@ use homeostat_core::{Assessment, Settings, Snapshot};
 
 pub use crate::detector::{Detector, Findings, View};
 pub use crate::detectors::{CATALOGUE, PERIOD, RULES, Rule};
+pub use crate::forecasts::Forecaster;
 
 /// Assesses `snapshot`, continuing from the `last` assessment.
 pub fn assess(snapshot: &Snapshot, last: &Assessment, settings: &Settings) -> Assessment {

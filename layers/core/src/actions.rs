@@ -31,8 +31,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Actuation, BasisPoints, Indicator, InstanceId, Label, Millis, ObjectiveKind, OperationName, ServiceName, Signal,
-    Snapshot, Target, Turn, Unit, Way, Window,
+    Actuation, BasisPoints, Indicator, InstanceId, Label, Load, Millis, ObjectiveKind, OperationName, ServiceName,
+    Signal, Snapshot, Target, Turn, Unit, Way, Window, WindowCounts,
 };
 
 /// The catalogue: every kind of action, in the order in which ties between proposals break.
@@ -193,7 +193,7 @@ impl Expectation {
 }
 
 /// A number that can be read off a snapshot, and of which less is better.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Measure {
     /// A signal's reading.
@@ -274,7 +274,49 @@ impl Measure {
     }
 }
 
+/// What more load does to a measure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoadEffect {
+    /// Nothing.
+    None,
+    /// Twice the load, twice the value.
+    Proportional,
+    /// The value grows or stays, nobody knows how.
+    Growing,
+}
+
 impl Measure {
+    /// How much there is to do for what is measured.
+    pub fn load(&self, snapshot: &Snapshot) -> Option<Load> {
+        match self {
+            Measure::Reading(Signal { target: Target::Service(service), .. }) | Measure::BadRatio { service, .. } => {
+                let over_ten = snapshot.service_value(service, Indicator::RequestsTotal)?;
+                // The window reaches back by up to one bucket of a second more than its length: by half of one, on average.
+                let length_ms = Window::Now.length().0 + 500;
+                let rate =
+                    |counts: &WindowCounts| counts.over(Window::Now).requests.saturating_mul(1_000_000) / length_ms;
+                let over_fifteen = snapshot.counts.get(service).map_or(over_ten, rate);
+                Some(Load::moving(over_ten, over_fifteen))
+            }
+            Measure::Reading(_) | Measure::KeptShare { .. } | Measure::Stuck { .. } | Measure::AnswerGap { .. } => None,
+            Measure::SpansKeptByChance => {
+                snapshot.reading(&Target::Agent, Indicator::SpansReceivedTotal).fresh().map(Load::steady)
+            }
+        }
+    }
+
+    /// What more load does to it.
+    pub const fn load_effect(&self) -> LoadEffect {
+        match self {
+            Measure::Reading(Signal { indicator: Indicator::Utilization, .. }) | Measure::SpansKeptByChance => {
+                LoadEffect::Proportional
+            }
+            Measure::Reading(_) | Measure::BadRatio { .. } => LoadEffect::Growing,
+            // More load makes good answers more frequent, until it makes them rarer.
+            Measure::KeptShare { .. } | Measure::Stuck { .. } | Measure::AnswerGap { .. } => LoadEffect::None,
+        }
+    }
+
     /// The unit of its values.
     pub const fn unit(&self) -> Unit {
         match self {

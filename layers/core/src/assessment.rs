@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BasisPoints, GoalsAssessment, Importance, IncidentId, Label, ServiceName, Timestamp, Unit};
+use crate::{BasisPoints, Forecast, GoalsAssessment, Importance, IncidentId, Label, ServiceName, Timestamp, Unit};
 
 /// What kind of trouble.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -171,6 +171,9 @@ pub struct Assessment {
     /// What the goals come to.
     #[serde(default, skip_serializing_if = "GoalsAssessment::is_empty")]
     pub goals: GoalsAssessment,
+    /// The demand that scalable services will meet, in name order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub forecasts: Vec<Forecast>,
     /// Mass failure, while there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storm: Option<Storm>,
@@ -186,6 +189,11 @@ impl Assessment {
     pub fn importance_of(&self, incident: &Incident) -> Importance {
         let importances = incident.services.iter().map(|service| self.goals.importance_of(service));
         importances.max().unwrap_or_default()
+    }
+
+    /// The forecast for `service`, if there is one that can be trusted.
+    pub fn trusted_forecast(&self, service: &ServiceName) -> Option<&Forecast> {
+        self.forecasts.iter().find(|forecast| forecast.service == *service && forecast.trusted)
     }
 
     /// Whether `service` is the suspect of an open incident.

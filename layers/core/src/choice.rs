@@ -10,14 +10,33 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::actions::Measure;
-use crate::{ActionId, BasisPoints, Knowledge, Label, Stream, Target, Timestamp};
+use crate::{ActionId, BasisPoints, Counterfactual, Knowledge, Label, Stream, Target, Timestamp};
 
 /// Numbers that describe one option.
-pub const FEATURES: usize = 10;
+pub const FEATURES: usize = 11;
 
 /// What describes one option, in basis points: each from zero to one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Features(pub [u16; FEATURES]);
+
+impl Features {
+    /// The place of what is one for every option.
+    pub const ALWAYS: usize = 0;
+
+    /// The place that tells acting from doing nothing.
+    pub const ACTS: usize = 1;
+
+    /// The place that says by which share of what will be there something grows.
+    pub const GROWS_BY: usize = 4;
+
+    /// The place that says by which share of what is there something shrinks.
+    pub const SHRINKS_BY: usize = 5;
+
+    /// Whether it is an option to do something.
+    pub const fn acts(&self) -> bool {
+        0 < self.0[Self::ACTS]
+    }
+}
 
 /// What a learner is asked: one of these must be done.
 #[derive(Clone, Copy, Debug)]
@@ -63,6 +82,16 @@ pub struct ChoiceRecord {
     pub watch: Option<Watch>,
 }
 
+impl ChoiceRecord {
+    /// The name of doing nothing among policies.
+    pub const NOTHING: Label = Label::new("nothing");
+
+    /// The place of doing nothing, if that was an option.
+    pub fn nothing(&self) -> Option<usize> {
+        self.options.iter().position(|option| option.policy == Self::NOTHING)
+    }
+}
+
 /// One option of a choice.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChoiceOption {
@@ -89,6 +118,9 @@ pub struct Watch {
     pub relieved: Option<Measure>,
     /// Its value then.
     pub before: Option<u64>,
+    /// What it would be if nothing were done, which is what was done.
+    #[serde(default)]
+    pub forecast: Option<Counterfactual>,
     /// When it is looked at again; the kind leaves the target alone until then.
     pub until: Timestamp,
 }
@@ -108,7 +140,7 @@ pub struct ChoiceKnowledge {
 impl ChoiceKnowledge {
     /// Whether there is nothing in it.
     pub fn is_empty(&self) -> bool {
-        self.sums.count == 0 && self.pending.is_empty() && self.watches.is_empty()
+        self.sums.count == 0 && self.sums.made == 0 && self.pending.is_empty() && self.watches.is_empty()
     }
 
     /// Until when doing nothing is being watched for this kind on this target.
@@ -127,7 +159,8 @@ pub struct PendingChoice {
     pub relieves: bool,
 }
 
-/// The sums of a linear regression: `Σ x xᵀ`, `Σ x r` and how many, in squared basis points, so that nothing is rounded.
+/// The sums of a linear regression: `Σ x xᵀ`, `Σ x r` and how many, in squared basis points, so that nothing is rounded; and
+/// how far what was taken has strayed from what the rule would have taken, which is what a careful learner must answer for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LinearSums {
     /// What the features meant when it was summed.
@@ -138,6 +171,12 @@ pub struct LinearSums {
     pub gram: Vec<i64>,
     /// `Σ x r`.
     pub vector: Vec<i64>,
+    /// Choices that were made, whatever came of them.
+    #[serde(default)]
+    pub made: u64,
+    /// `Σ (x taken − x of the rule)` over those, in basis points.
+    #[serde(default)]
+    pub strayed: Vec<i64>,
 }
 
 /// Why sums cannot be believed.
@@ -163,7 +202,7 @@ impl fmt::Display for SumsFlaw {
 
 impl LinearSums {
     /// What the features mean today. Whoever changes their meaning raises it.
-    pub const VERSION: u32 = 1;
+    pub const VERSION: u32 = 2;
 
     /// One, in basis points.
     const ONE: i64 = 10_000;
@@ -197,11 +236,24 @@ impl LinearSums {
         self.count += 1;
     }
 
+    /// Takes down that `taken` was chosen where the rule would have taken `rule`. At the limit the past is halved first.
+    pub fn note(&mut self, taken: &Features, rule: &Features) {
+        if Self::COUNT_MAX <= self.made {
+            self.made = self.made.div_ceil(2);
+            self.strayed.iter_mut().for_each(|sum| *sum /= 2);
+        }
+        for (sum, (taken, rule)) in self.strayed.iter_mut().zip(taken.0.iter().zip(&rule.0)) {
+            *sum += i64::from(*taken).min(Self::ONE) - i64::from(*rule).min(Self::ONE);
+        }
+        self.made += 1;
+    }
+
     /// The sum of two. What cannot be believed adds nothing; of two that are too many together, the larger stays.
     #[must_use]
     pub fn merged(&self, other: &LinearSums) -> LinearSums {
         match (self.check(), other.check()) {
-            (Ok(()), Ok(())) if self.count + other.count <= Self::MERGED_MAX => {}
+            (Ok(()), Ok(()))
+                if self.count + other.count <= Self::MERGED_MAX && self.made + other.made <= Self::MERGED_MAX => {}
             (Ok(()), Ok(())) if self.count < other.count => return other.clone(),
             (Ok(()), _) => return self.clone(),
             (Err(_), Ok(())) => return other.clone(),
@@ -213,6 +265,8 @@ impl LinearSums {
             count: self.count + other.count,
             gram: add(&self.gram, &other.gram),
             vector: add(&self.vector, &other.vector),
+            made: self.made + other.made,
+            strayed: add(&self.strayed, &other.strayed),
         }
     }
 
@@ -224,14 +278,19 @@ impl LinearSums {
         if self.version != Self::VERSION {
             return Err(SumsFlaw::OtherVersion);
         }
-        if self.gram.len() != FEATURES * (FEATURES + 1) / 2 || self.vector.len() != FEATURES {
+        if self.gram.len() != FEATURES * (FEATURES + 1) / 2
+            || self.vector.len() != FEATURES
+            || self.strayed.len() != FEATURES
+        {
             return Err(SumsFlaw::WrongShape);
         }
-        if Self::MERGED_MAX < self.count {
+        if Self::MERGED_MAX < self.count.max(self.made) {
             return Err(SumsFlaw::BeyondReach);
         }
         let most = self.count as i64 * Self::UNIT;
-        let within = self.gram.iter().all(|sum| (0..=most).contains(sum))
+        let far = self.made as i64 * Self::ONE;
+        let within = self.strayed.iter().all(|sum| (-far..=far).contains(sum))
+            && self.gram.iter().all(|sum| (0..=most).contains(sum))
             && self.vector.iter().all(|sum| (-most..=most).contains(sum));
         if within { Ok(()) } else { Err(SumsFlaw::BeyondReach) }
     }
@@ -244,6 +303,8 @@ impl Default for LinearSums {
             count: 0,
             gram: vec![0; FEATURES * (FEATURES + 1) / 2],
             vector: vec![0; FEATURES],
+            made: 0,
+            strayed: vec![0; FEATURES],
         }
     }
 }
@@ -259,6 +320,7 @@ mod tests {
             features.0[0] = 10_000;
             features.0[3] = *feature;
             sums.add(&features, *reward);
+            sums.note(&features, &Features::default());
         }
         sums
     }
@@ -279,7 +341,7 @@ mod tests {
     fn sums_are_bounded_and_forget() {
         let all: Vec<_> = (0..3 * LinearSums::COUNT_MAX).map(|_| (u16::MAX, i64::MAX)).collect();
         let found = sums(&all);
-        assert!(found.count <= LinearSums::COUNT_MAX);
+        assert!(found.count <= LinearSums::COUNT_MAX && found.made <= LinearSums::COUNT_MAX);
         assert_eq!(found.check(), Ok(()));
     }
 
@@ -295,7 +357,10 @@ mod tests {
             assert_eq!(bad.merged(&good), good);
             assert_eq!(good.merged(&bad), good);
         };
-        check(&|bad| bad.version = 2, SumsFlaw::OtherVersion);
+        check(&|bad| bad.version = 1, SumsFlaw::OtherVersion);
+        check(&|bad| bad.strayed.clear(), SumsFlaw::WrongShape);
+        check(&|bad| bad.strayed[1] = i64::MAX, SumsFlaw::BeyondReach);
+        check(&|bad| bad.made = u64::MAX, SumsFlaw::BeyondReach);
         check(&|bad| bad.gram.truncate(3), SumsFlaw::WrongShape);
         check(&|bad| bad.gram[0] = i64::MAX, SumsFlaw::BeyondReach);
         check(&|bad| bad.gram[0] = -1, SumsFlaw::BeyondReach);

@@ -7,7 +7,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BasisPoints, ChoiceKnowledge, Generation, IncidentKind, Label, PerSignal, Verdict};
+use crate::actions::Measure;
+use crate::{
+    BasisPoints, ChoiceKnowledge, Generation, History, IncidentKind, Label, PerSignal, ServiceName, Starts, Verdict,
+};
 
 /// Under which heading an outcome is counted.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -82,7 +85,13 @@ pub struct Knowledge {
     pub efficacy: BTreeMap<EfficacyKey, Efficacy>,
     /// Per signal.
     pub baselines: PerSignal<Baseline>,
+    /// The recent past of what actions promise to change.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", with = "crate::pairs")]
+    pub histories: BTreeMap<Measure, History>,
     /// From choices, where the learner explores.
     #[serde(default, skip_serializing_if = "ChoiceKnowledge::is_empty")]
     pub choices: ChoiceKnowledge,
+    /// How long each scaled service's replicas take to serve.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub starts: BTreeMap<ServiceName, Starts>,
 }

@@ -4,6 +4,7 @@
 //! does nothing by itself: no I/O, no clock, no policy. It is one crate rather than one per layer because the layers may
 //! not see each other, and the nouns they hand on are exactly what they share.
 
+mod forecast;
 mod ids;
 mod pairs;
 mod seed;
@@ -12,6 +13,7 @@ mod units;
 mod per_signal;
 mod signal;
 mod snapshot;
+mod starts;
 mod target;
 mod window;
 
@@ -24,6 +26,8 @@ pub mod actions;
 mod actuation;
 mod caution;
 mod choice;
+mod counterfactual;
+mod history;
 mod knob;
 mod knowledge;
 mod plan;
@@ -44,10 +48,13 @@ pub use choice::{
     ChoiceKnowledge, ChoiceOption, ChoiceRecord, FEATURES, Features, Learner, LinearSums, PendingChoice, Question,
     SumsFlaw, Watch,
 };
+pub use counterfactual::{Counterfactual, Expected, Load};
+pub use forecast::Forecast;
 pub use goal::{
     Confidence, DayCounts, DerivedObjective, Entry, GoalPrecision, GoalSettings, GoalsAssessment, Importance, Journey,
     JourneyState, LatencyPromise, PathPart, Spent, Standing,
 };
+pub use history::History;
 pub use ids::{
     ActionId, Generation, IncidentId, InstanceId, JourneyName, Label, OperationName, ServiceName, TickNumber,
 };
@@ -63,10 +70,11 @@ pub use sampling::{InForce, OperationKey, OperationPlan, SamplingPlan, ServiceSa
 pub use seed::{Seed, Stream};
 pub use settings::{
     Autonomy, AutonomySettings, BlastRadius, GuardSettings, LearningSettings, ObjectiveSettings, PerceptionSettings,
-    RateBudget, SamplingSettings, ScalingSettings, ServiceScaling, Settings,
+    PredictiveSettings, RateBudget, SamplingSettings, ScalingSettings, ServiceScaling, Settings,
 };
 pub use signal::{Direction, Indicator, IndicatorKind, MissingReason, Observation, Reading, Signal, Unit, Witness};
 pub use snapshot::{Edge, Progress, Served, Snapshot};
+pub use starts::{Awaited, Starts};
 pub use target::Target;
 pub use trial::{Ledger, LedgerEntry, Outcome, Report, ReportKind, Trial, TrialStage, TrialState, Verdict};
 pub use units::{BasisPoints, Micros, Millis, Replicas, SamplingProbability, Timestamp};

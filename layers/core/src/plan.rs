@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::actions::Action;
 use crate::{
-    ActionId, BasisPoints, ChoiceRecord, IncidentId, IncidentKind, Knob, Label, Proposal, Regime, ServiceName, Storm,
-    Timestamp,
+    ActionId, BasisPoints, ChoiceRecord, Counterfactual, IncidentId, IncidentKind, Knob, Label, Proposal, Regime,
+    ServiceName, Storm, Timestamp,
 };
 
 /// One fully determined action.
@@ -28,6 +28,9 @@ pub struct ActionRequest {
     pub action: Action,
     /// The promised measure's value when it was decided.
     pub baseline: Option<u64>,
+    /// What it would be if nothing were done, as seen then; none if it could not be read.
+    #[serde(default)]
+    pub forecast: Option<Counterfactual>,
     /// Why, in one sentence.
     pub why: String,
     /// With which probability the choice fell on it.

@@ -5,10 +5,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::actions::Action;
+use crate::actions::{Action, Measure};
 use crate::{
-    Assessment, InForce, IncidentId, Knowledge, Label, Ledger, Parameter, Reading, ServiceName, Settings, Snapshot,
-    Target, Trial,
+    Assessment, Counterfactual, InForce, IncidentId, Knowledge, Label, Ledger, Parameter, Reading, ServiceName,
+    Settings, Snapshot, Target, Trial,
 };
 
 /// Everything a policy may look at. All of it is frozen for the tick.
@@ -31,6 +31,16 @@ pub struct PolicyView<'a> {
 }
 
 impl PolicyView<'_> {
+    /// What `measure` would be if nothing were done; none if it cannot be read now.
+    pub fn forecast(&self, measure: &Measure) -> Option<Counterfactual> {
+        let (at, level, load) = (self.snapshot.at, measure.read(self.snapshot)?, measure.load(self.snapshot));
+        let history = self.knowledge.histories.get(measure);
+        Some(history.map_or_else(
+            || Counterfactual::without_past(at, level, load),
+            |history| history.forecast(measure, at, level, load),
+        ))
+    }
+
     /// What `parameter` of `service` stands at: what the service says, else what the loop has set, else the value of a good day;
     /// nothing where the service says something that is too old, or may not be changed.
     pub fn parameter(&self, service: &ServiceName, parameter: Parameter) -> Option<u64> {

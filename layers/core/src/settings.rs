@@ -191,8 +191,36 @@ pub struct ScalingSettings {
     pub tolerance: BasisPoints,
     /// A reduction waits until no larger number was wanted for this long.
     pub reduce_after: Millis,
+    /// Whether and how demand is forecast.
+    #[serde(default)]
+    pub predictive: PredictiveSettings,
     /// Named services; what is not named is never scaled.
     pub services: BTreeMap<ServiceName, ServiceScaling>,
+}
+
+/// Whether and how demand is forecast.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PredictiveSettings {
+    /// Whether replicas follow the forecast where it can be trusted; where not, target tracking decides as before.
+    pub enabled: bool,
+    /// How often demand is not to exceed the forecast's bound. Replicas are sized for the bound.
+    pub coverage: BasisPoints,
+    /// How long replicas take from being asked for until they serve, before that was seen.
+    pub start_delay: Millis,
+    /// A reduction waits until no larger number was needed for this long. Shorter than target tracking's, because the
+    /// forecast's bound already holds what usually returns.
+    pub reduce_after: Millis,
+}
+
+impl Default for PredictiveSettings {
+    fn default() -> Self {
+        PredictiveSettings {
+            enabled: false,
+            coverage: BasisPoints(9000),
+            start_delay: Millis::from_secs(60),
+            reduce_after: Millis::from_secs(30),
+        }
+    }
 }
 
 impl ScalingSettings {
@@ -208,6 +236,7 @@ impl Default for ScalingSettings {
             utilization_target: BasisPoints(6000),
             tolerance: BasisPoints(1000),
             reduce_after: Millis::from_secs(300),
+            predictive: PredictiveSettings::default(),
             services: BTreeMap::new(),
         }
     }

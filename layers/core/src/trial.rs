@@ -9,7 +9,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::actions::ActionClass;
-use crate::{ActionId, ActionRequest, Actuation, IncidentKind, Label, Millis, Target, Timestamp, Turn};
+use crate::{ActionId, ActionRequest, Actuation, Expected, IncidentKind, Label, Millis, Target, Timestamp, Turn};
 
 /// A request in flight, from `requested` to `judged`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -186,6 +186,9 @@ pub struct Outcome {
     pub before: Option<u64>,
     /// The promised measure when it was judged.
     pub after: Option<u64>,
+    /// Between which values it would have been then without the action; none if nothing was forecast.
+    #[serde(default)]
+    pub expected: Option<Expected>,
     /// The outside's complaint, if it failed.
     pub complaint: Option<String>,
 }

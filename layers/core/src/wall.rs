@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::actions::Measure;
 use crate::{
-    ActionId, Actuation, Assessment, Baseline, Caution, CountsRing, Generation, InForce, Knowledge, Label, Ledger,
-    Observation, PerSignal, Report, ServiceName, Settings, Target, TickNumber, TickRecord, Trial,
+    ActionId, Actuation, Assessment, Baseline, Caution, CountsRing, Generation, History, InForce, Knowledge, Label,
+    Ledger, Observation, PerSignal, Report, ServiceName, Settings, Target, TickNumber, TickRecord, Trial,
 };
 
 /// What enters the loop.
@@ -128,4 +129,7 @@ pub struct Bulk {
     pub counts: BTreeMap<ServiceName, CountsRing>,
     /// What is normal for each signal.
     pub baselines: PerSignal<Baseline>,
+    /// The recent past of what actions promise to change. What is older than its ring when it is read again is not used.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", with = "crate::pairs")]
+    pub histories: BTreeMap<Measure, History>,
 }

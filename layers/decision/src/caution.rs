@@ -68,7 +68,9 @@ fn watch_needs(caution: &mut Caution, service: &ServiceName, view: &PolicyView<'
     let scaling = &view.settings.scaling;
     let target = u64::from(scaling.utilization_target.0).max(1);
     let is_tolerated = used.abs_diff(target) <= scaling.tolerance.of(target);
-    let need = if is_tolerated { ready } else { ready.saturating_mul(used).div_ceil(target) };
+    let by_rule = if is_tolerated { ready } else { ready.saturating_mul(used).div_ceil(target) };
+    // Where the forecast holds, what is needed is what staffing says, and not what a fixed utilisation does.
+    let need = view.assessment.trusted_forecast(service).map_or(by_rule, |forecast| forecast.needed_now);
     let needs = caution.needs.entry(service.clone()).or_default();
     needs.see(view.snapshot.at, need, scaling.reduce_after);
 }
@@ -181,6 +183,7 @@ mod tests {
             verdict,
             before: None,
             after: None,
+            expected: None,
             complaint: None,
         };
         note(caution, &[outcome], ledger, Timestamp(id * 1000 + 500));

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use homeostat_core::actions::{self, Expectation};
 use homeostat_core::{
     Alternative, BasisPoints, ChoiceOption, ChoiceRecord, Efficacy, EfficacyKey, Features, Label, Learner, PolicyView,
-    Proposal, Question, Target, Watch, Withheld, WithholdReason,
+    Proposal, Question, Stream, Target, Watch, Withheld, WithholdReason,
 };
 
 use crate::{features, lottery};
@@ -19,7 +19,7 @@ use crate::{features, lottery};
 const NAME: Label = Label::new("choice");
 
 /// The name of doing nothing among policies.
-const NOTHING: Label = Label::new("nothing");
+const NOTHING: Label = ChoiceRecord::NOTHING;
 
 /// A proposal that was chosen, and what it was chosen over.
 pub(crate) struct Choice {
@@ -76,8 +76,7 @@ fn ask(group: Vec<Proposal>, view: &PolicyView<'_>, learner: &dyn Learner, chose
             .extend(group.into_iter().map(|other| Withheld { until: Some(until), ..pass_over(other, NOTHING) }));
         return;
     }
-    let mut options: Vec<Features> =
-        group.iter().map(|proposal| features::of_proposal(proposal, view.assessment)).collect();
+    let mut options: Vec<Features> = group.iter().map(|proposal| features::of_proposal(proposal, view)).collect();
     options.extend(calm.then(features::of_nothing));
     let rule = best(&group, view);
     if options.len() == 1 {
@@ -89,12 +88,7 @@ fn ask(group: Vec<Proposal>, view: &PolicyView<'_>, learner: &dyn Learner, chose
     // A stream for each choice, so that none depends on how many were made before it.
     let mut stream = settings.seed.stream(&format!("decision/choice/{}/{kind}/{target}", view.snapshot.at.as_millis()));
     let question = Question { options: &options, rule, knowledge: view.knowledge };
-    let answer = learner.answer(&question, &mut stream);
-    let weighed = answer.and_then(|weights| lottery::probabilities(&weights, options.len(), settings.exploration));
-    let (probabilities, fell_back) = match weighed {
-        Ok(probabilities) => (probabilities, None),
-        Err(why) => (lottery::certain(rule, options.len()), Some(why)),
-    };
+    let (probabilities, fell_back) = distribution(learner, &question, settings.exploration, &mut stream);
     let taken = lottery::draw(&probabilities, &mut stream);
     let propensity = probabilities[taken];
     let mut record = record(&group, &options, probabilities, Label::new(learner.name()), fell_back);
@@ -105,6 +99,24 @@ fn ask(group: Vec<Proposal>, view: &PolicyView<'_>, learner: &dyn Learner, chose
     record.watch = Some(watch(&group[rule], view));
     chosen.nothing.push(record);
     chosen.passed_over.extend(group.into_iter().map(|other| pass_over(other, NOTHING)));
+}
+
+/// With which probability each option is taken, and why the learner was not followed, if it was not.
+pub fn distribution(
+    learner: &dyn Learner,
+    question: &Question<'_>,
+    exploration: BasisPoints,
+    stream: &mut Stream,
+) -> (Vec<BasisPoints>, Option<Label>) {
+    let options = question.options.len();
+    if options == 1 {
+        return (lottery::certain(0, 1), None);
+    }
+    let answer = learner.answer(question, stream);
+    match answer.and_then(|weights| lottery::probabilities(&weights, options, exploration)) {
+        Ok(probabilities) => (probabilities, None),
+        Err(why) => (lottery::certain(question.rule, options), Some(why)),
+    }
 }
 
 fn take(
@@ -174,6 +186,7 @@ fn watch(proposal: &Proposal, view: &PolicyView<'_>) -> Watch {
         target: action.target.clone(),
         features: features::of_nothing(),
         before: relieved.as_ref().and_then(|measure| measure.read(view.snapshot)),
+        forecast: relieved.as_ref().and_then(|measure| view.forecast(measure)),
         relieved,
         until: view.snapshot.at + settle,
     }

@@ -18,6 +18,7 @@ use homeostat_core::{
 };
 
 pub use crate::caution::{note, watch};
+pub use crate::choice::distribution;
 pub use crate::guard::{Candidate, Guard, GuardView, Refusal};
 pub use crate::guards::CATALOGUE;
 pub use crate::past::Past;
@@ -147,7 +148,9 @@ fn request(id: ActionId, choice: choice::Choice, inputs: &Inputs<'_>) -> ActionR
     let view = &inputs.view;
     let proposal = choice.proposal;
     let incident = proposal.incident.and_then(|id| view.assessment.incident(id)).map(|found| (found.id, found.kind));
-    let baseline = proposal.action.expectation.measure().and_then(|measure| measure.read(view.snapshot));
+    let measure = proposal.action.expectation.measure();
+    let baseline = measure.and_then(|measure| measure.read(view.snapshot));
+    let forecast = measure.and_then(|measure| view.forecast(measure));
     ActionRequest {
         id,
         decided: view.snapshot.at,
@@ -155,6 +158,7 @@ fn request(id: ActionId, choice: choice::Choice, inputs: &Inputs<'_>) -> ActionR
         incident,
         action: proposal.action,
         baseline,
+        forecast,
         why: proposal.why,
         propensity: choice.propensity,
         alternatives: choice.alternatives,

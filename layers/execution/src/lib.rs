@@ -7,8 +7,9 @@ mod judge;
 
 use homeostat_core::actions::{self, ActionKind};
 use homeostat_core::{
-    ActionId, ActionRequest, Actuation, Autonomy, Effect, InForce, Indicator, Ledger, LedgerEntry, Millis, Outcome,
-    Plan, Report, ReportKind, Settings, Snapshot, Timestamp, Trial, TrialChange, TrialStage, TrialState, Verdict,
+    ActionId, ActionRequest, Actuation, Autonomy, Effect, Expected, InForce, Indicator, Ledger, LedgerEntry, Millis,
+    Outcome, Plan, Report, ReportKind, Settings, Snapshot, Timestamp, Trial, TrialChange, TrialStage, TrialState,
+    Verdict,
 };
 
 /// Times the way back is sent before it is given up.
@@ -100,7 +101,7 @@ impl Execution {
             };
             if let Some(state) = after_report(now, trial, report.kind) {
                 note_in_force(&mut self.in_force, trial, &state);
-                enter(trial, state, Measured { after: None, complaint }, step);
+                enter(trial, state, Measured { complaint, ..Measured::default() }, step);
             }
         }
         self.drop_judged();
@@ -184,6 +185,7 @@ impl Execution {
 #[derive(Debug, Default)]
 struct Measured {
     after: Option<u64>,
+    expected: Option<Expected>,
     complaint: Option<String>,
 }
 
@@ -206,8 +208,7 @@ fn due(now: Timestamp, gate: Gate, trial: &Trial, snapshot: &Snapshot) -> Option
             Some(undo(now, trial, Verdict::Failed, 1))
         }
         TrialState::Settling { until, .. } if *until <= now => {
-            let (verdict, after) = judge::judge(&trial.request, snapshot);
-            let measured = Measured { after, complaint: None };
+            let (verdict, measured) = judge::judge(&trial.request, snapshot, now);
             match verdict {
                 Verdict::Undone => Some(Due { measured, ..undo(now, trial, verdict, 1) }),
                 _ => Some(Due { measured, ..ended(judged(now, verdict)) }),
@@ -218,7 +219,7 @@ fn due(now: Timestamp, gate: Gate, trial: &Trial, snapshot: &Snapshot) -> Option
                 return Some(undo(now, trial, *because, attempts + 1));
             }
             let complaint = Some(format!("the way back was sent {attempts} times and never confirmed"));
-            let measured = Measured { after: None, complaint };
+            let measured = Measured { complaint, ..Measured::default() };
             Some(Due { measured, ..ended(judged(now, Verdict::Failed)) })
         }
         _ => None,
@@ -314,6 +315,7 @@ fn outcome(trial: &Trial, verdict: Verdict, measured: Measured) -> Outcome {
         verdict,
         before: trial.request.baseline,
         after: measured.after,
+        expected: measured.expected,
         complaint: measured.complaint,
     }
 }

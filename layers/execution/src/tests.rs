@@ -23,6 +23,7 @@ fn request() -> ActionRequest {
         incident: None,
         action: actions::scale_in(&ServiceName::from("cart"), Replicas(4), Replicas(2), measure, 7000),
         baseline: Some(5000),
+        forecast: None,
         why: String::new(),
         propensity: BasisPoints::ONE,
         alternatives: Vec::new(),

@@ -5,14 +5,16 @@
 
 mod bandit;
 pub mod evaluation;
+mod histories;
 mod linear;
 mod outcomes;
+mod starts;
 
 use homeostat_core::{
-    Assessment, Baseline, Efficacy, EfficacyKey, Knowledge, Outcome, PerIndicator, Plan, Reading, Snapshot,
+    Assessment, Baseline, Efficacy, EfficacyKey, Knowledge, Outcome, PerIndicator, Plan, Reading, Settings, Snapshot,
 };
 
-pub use bandit::{LINEAR_BANDIT, LinearBandit};
+pub use bandit::{LINEAR_BANDIT, LOSS_MAX, LinearBandit};
 
 /// Readings a baseline holds before its sums are halved: about twelve days at one a second. Halving lets the past fade
 /// without losing the additive form.
@@ -35,21 +37,25 @@ pub struct Lessons<'a> {
     pub snapshot: &'a Snapshot,
     /// What was wrong.
     pub assessment: &'a Assessment,
+    /// What people want.
+    pub settings: &'a Settings,
 }
 
 /// Learns from what this tick brought.
 pub fn settle(knowledge: &mut Knowledge, lessons: Lessons<'_>) {
-    let Lessons { plan, outcomes, snapshot, assessment } = lessons;
+    let Lessons { plan, outcomes, snapshot, assessment, settings } = lessons;
     outcomes::settle(knowledge, plan, outcomes, snapshot);
+    starts::settle(knowledge, plan, outcomes, snapshot);
     for outcome in outcomes {
         let key = EfficacyKey { incident: outcome.incident, action: outcome.kind.clone() };
         let efficacy = knowledge.efficacy.entry(key).or_default();
         efficacy.count(outcome.verdict);
-        if let Some(improvement) = improvement_bp(outcome.before, outcome.after) {
+        if let Some(improvement) = improvement_bp(outcome) {
             efficacy.improvement_bp_sum += improvement;
             efficacy.improvement_count += 1;
         }
     }
+    histories::note(knowledge, snapshot, settings);
     // What is normal is learned only while nothing is wrong: an incident must not become its own baseline.
     if assessment.incidents.is_empty() {
         learn_baselines(knowledge, snapshot);
@@ -70,6 +76,10 @@ pub fn merge(mut one: Knowledge, other: &Knowledge) -> Knowledge {
         ours.sum = ours.sum.saturating_add(theirs.sum);
         ours.sum_of_squares = ours.sum_of_squares.saturating_add(theirs.sum_of_squares);
     }
+    for (service, theirs) in &other.starts {
+        let ours = one.starts.entry(service.clone()).or_default();
+        (ours.count, ours.sum_ms) = (ours.count + theirs.count, ours.sum_ms.saturating_add(theirs.sum_ms));
+    }
     // Open trials and watches are each node's own; only what came of them is shared.
     one.choices.sums = one.choices.sums.merged(&other.choices.sums);
     one.generation = one.generation.max(other.generation).next();
@@ -87,11 +97,13 @@ fn add_efficacy(one: Efficacy, other: Efficacy) -> Efficacy {
     }
 }
 
-/// How much better the promised measure got, relative to before; every measure is one of which less is better.
-fn improvement_bp(before: Option<u64>, after: Option<u64>) -> Option<i64> {
-    let (before, after) = (i128::from(before?), i128::from(after?));
-    let relative = (before - after) * 10_000 / before.max(1);
-    i64::try_from(relative).ok().map(|bp| bp.clamp(-IMPROVEMENT_BP_MAX, IMPROVEMENT_BP_MAX))
+/// How much better the promised measure surely is than it would have been; every measure is one of which less is better.
+fn improvement_bp(outcome: &Outcome) -> Option<i64> {
+    Some(bounded(outcome.expected?.shown_improvement_bp(outcome.after?)))
+}
+
+fn bounded(improvement_bp: i64) -> i64 {
+    improvement_bp.clamp(-IMPROVEMENT_BP_MAX, IMPROVEMENT_BP_MAX)
 }
 
 fn learn_baselines(knowledge: &mut Knowledge, snapshot: &Snapshot) {
@@ -136,7 +148,7 @@ fn add_reading(baseline: &mut Baseline, value: u64) {
 
 #[cfg(test)]
 mod tests {
-    use homeostat_core::{ActionId, IncidentKind, Indicator, Label, ServiceName, Signal, Target, Verdict};
+    use homeostat_core::{ActionId, Expected, IncidentKind, Indicator, Label, ServiceName, Signal, Target, Verdict};
 
     use super::*;
 
@@ -149,12 +161,14 @@ mod tests {
             verdict,
             before: Some(before),
             after: Some(after),
+            expected: Some(Expected { low: before, high: before }),
             complaint: None,
         }
     }
 
     fn tick(knowledge: &mut Knowledge, outcomes: &[Outcome], snapshot: &Snapshot, assessment: &Assessment) {
-        settle(knowledge, Lessons { plan: &Plan::default(), outcomes, snapshot, assessment });
+        let (plan, settings) = (&Plan::default(), &Settings::default());
+        settle(knowledge, Lessons { plan, outcomes, snapshot, assessment, settings });
     }
 
     fn learned(outcomes: &[Outcome]) -> Knowledge {
@@ -164,7 +178,7 @@ mod tests {
     }
 
     /// Scenario: scaling kept its promise twice and was taken back once.
-    /// Guarantees: counts and improvements are sums, and success is expected at (2 + 1) / (3 + 2).
+    /// Guarantees: counts and improvements over what was expected are sums, and success is expected at (2 + 1) / (3 + 2).
     #[test]
     fn efficacy_is_a_sum() {
         let outcomes = [(Verdict::Kept, 100, 50), (Verdict::Kept, 100, 0), (Verdict::Undone, 100, 200)];

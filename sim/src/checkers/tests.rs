@@ -37,6 +37,7 @@ fn scale(id: u64, at_s: u64, from: u32, to: u32) -> ActionRequest {
         incident: None,
         action: actions::scale_out(&service, Replicas(from), Replicas(to), Measure::Reading(signal)),
         baseline: None,
+        forecast: None,
         why: String::new(),
         propensity: BasisPoints::ONE,
         alternatives: Vec::new(),
@@ -414,6 +415,7 @@ fn a_fourth_try_is_noticed() {
                 verdict: Verdict::Undone,
                 before: None,
                 after: None,
+                expected: None,
                 complaint: None,
             };
             let record = TickRecord { outcomes: vec![outcome], ..record(at_s + 30, Vec::new(), Vec::new()) };

@@ -1,9 +1,10 @@
 //! Fewer replicas only past the busiest moment of the waiting time.
 //!
 //! Works out again, from the readings in every record, how many replicas would have brought a service to its target, and
-//! holds each reduction against the highest of these numbers.
+//! holds each reduction against the highest of these numbers. Where a forecast is trusted it takes the forecast's own word for
+//! what is needed, over the forecast's waiting time.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use homeostat_core::{ActionRequest, Actuation, Effect, Indicator, Millis, ServiceName, TickRecord, Timestamp};
 
@@ -17,6 +18,8 @@ const SECONDS_MAX: usize = 3600;
 pub(crate) struct WorstCase {
     wanted: BTreeMap<ServiceName, VecDeque<(Timestamp, u64)>>,
     first: BTreeMap<ServiceName, Timestamp>,
+    /// Whose forecast was trusted in the last record.
+    forecast: BTreeSet<ServiceName>,
 }
 
 impl Checker for WorstCase {
@@ -33,6 +36,12 @@ impl Checker for WorstCase {
             // Chance in the last digit must not make this checker stricter than the rule it checks.
             let exact = ready as f64 * ratio - 1e-6;
             let wanted = if (ratio - 1.0).abs() <= tolerance + 1e-9 { ready } else { exact.ceil().max(0.0) as u64 };
+            let forecast = record.assessment.trusted_forecast(service);
+            let wanted = forecast.map_or(wanted, |forecast| forecast.needed_now);
+            match forecast {
+                Some(_) => self.forecast.insert(service.clone()),
+                None => self.forecast.remove(service),
+            };
             let history = self.wanted.entry(service.clone()).or_default();
             if history.len() == SECONDS_MAX {
                 history.pop_front();
@@ -58,7 +67,11 @@ impl Checker for WorstCase {
         if from <= to {
             return;
         }
-        let (now, window): (_, Millis) = (scene.now.wall(), scene.settings.scaling.reduce_after);
+        let (now, scaling) = (scene.now.wall(), &scene.settings.scaling);
+        let window: Millis = match self.forecast.contains(service) {
+            true => scaling.predictive.reduce_after,
+            false => scaling.reduce_after,
+        };
         if self.first.get(service).is_none_or(|first| now.since(*first) < window) {
             complaints.push(scene.complain(format!("{service} watched for {window} before {id}"), "less"));
         }

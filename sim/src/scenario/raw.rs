@@ -192,6 +192,8 @@ pub(crate) struct RawScaling {
     pub(crate) utilization_target_bp: Option<u32>,
     pub(crate) tolerance_bp: Option<u32>,
     pub(crate) reduce_after_s: Option<u64>,
+    /// Whether replicas follow the forecast where it can be trusted.
+    pub(crate) predictive: Option<bool>,
     pub(crate) services: BTreeMap<String, RawEnvelope>,
 }
 

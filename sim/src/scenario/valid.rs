@@ -343,6 +343,7 @@ impl Validation<'_> {
             scaling.utilization_target = BasisPoints(target);
         }
         scaling.tolerance = raw.scaling.tolerance_bp.map_or(scaling.tolerance, BasisPoints);
+        scaling.predictive.enabled = raw.scaling.predictive.unwrap_or(scaling.predictive.enabled);
         scaling.reduce_after = raw.scaling.reduce_after_s.map_or(scaling.reduce_after, Millis::from_secs);
         for (name, envelope) in &raw.scaling.services {
             let path = format!("settings.scaling.services.{name}");

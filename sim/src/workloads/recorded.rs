@@ -115,6 +115,18 @@ impl Source<'_> {
         Ok(rows.into_iter().map(|(stamp, count)| (stamp.abs_diff(first), count)).collect())
     }
 
+    /// When each request came, of a file that has one number a line: the seconds since the request before.
+    pub(crate) fn gaps(self) -> Result<Vec<u64>, RecordedError> {
+        let mut at_s = 0.0;
+        let mut gap = |(line, row)| {
+            let parse = |text: &str| text.trim().parse().ok().filter(|gap: &f64| (0.0..1e9).contains(gap));
+            at_s += self.field(line, row, 0, "seconds since the request before, such as 0.25", parse)?;
+            Ok((at_s * 1e6) as u64)
+        };
+        let lines = self.text.lines().enumerate().filter(|(_, row)| !row.trim().is_empty());
+        lines.map(|(index, row)| gap((index + 1, row))).collect()
+    }
+
     /// Where the columns of these names stand.
     fn places<const N: usize>(self, wanted: [&str; N]) -> Result<[usize; N], RecordedError> {
         let header = self.text.trim_start_matches('\u{feff}').lines().next().unwrap_or_default();

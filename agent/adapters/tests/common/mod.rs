@@ -36,6 +36,7 @@ pub(crate) fn request(id: u64, at: Timestamp) -> ActionRequest {
         incident: Some((IncidentId(7), IncidentKind::Saturation)),
         action,
         baseline: Some(9300),
+        forecast: None,
         why: "utilization is 93 %".into(),
         propensity: BasisPoints(10_000),
         alternatives: Vec::new(),
@@ -109,7 +110,8 @@ pub(crate) fn bulk(requests: u64) -> Option<Box<Bulk>> {
     ring.push(Timestamp(1000), Counts { requests, errors: 1, slow: 2 });
     let baseline = Baseline { count: 2, sum: 7, sum_of_squares: u128::MAX };
     let signal = Signal::new(Target::Service(shop()), Indicator::LatencyP99);
-    Some(Box::new(Bulk { counts: BTreeMap::from([(shop(), ring)]), baselines: [(signal, baseline)].into() }))
+    let (counts, baselines) = (BTreeMap::from([(shop(), ring)]), [(signal, baseline)].into());
+    Some(Box::new(Bulk { counts, baselines, histories: BTreeMap::new() }))
 }
 
 pub(crate) fn open_trial(id: u64) -> Trial {

@@ -3,6 +3,8 @@
 //! Answers how good the agent's own judgement is. Holds none of it: it chooses the data, lends a clock, and writes down what
 //! was found, for people on stdout and for scripts as JSON.
 
+mod proving;
+
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Write};
 use std::path::Path;
@@ -12,6 +14,7 @@ use homeostat_pipeline::evaluate::{
     CsvError, Evaluation, Kept, OperationRow, Options, Profile, Traffic, evaluate, generate, read_csv,
 };
 use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
 
 use super::{Answer, CommandError, write_json};
 use crate::cli::{BenchCommand, SamplingBenchArgs};
@@ -26,13 +29,16 @@ const THREAD_TIME: &str = "/proc/thread-self/schedstat";
 pub(super) fn bench(command: BenchCommand, out: &mut dyn Write) -> Result<Answer, CommandError> {
     match command {
         BenchCommand::Sampling(args) => sampling(&args, out),
+        BenchCommand::Verdicts(args) => proving::verdicts(&args, out),
+        BenchCommand::Evaluation(args) => proving::evaluation(&args, out),
+        BenchCommand::Learner(args) => proving::learner(&args, out),
     }
 }
 
 fn sampling(args: &SamplingBenchArgs, out: &mut dyn Write) -> Result<Answer, CommandError> {
     let traffic = traffic(args)?;
     let options = Options { budget: args.budget, runs: args.runs, seed: args.seed };
-    let bar = progress_bar(args.runs);
+    let bar = progress_bar(u64::from(args.runs));
     let mut clock = stopwatch();
     let found = evaluate(&traffic, &options, Some(&mut clock), &mut |done| bar.set_position(u64::from(done)));
     bar.finish_and_clear();
@@ -59,7 +65,7 @@ fn traffic(args: &SamplingBenchArgs) -> Result<Traffic, CommandError> {
     read_csv(BufReader::new(file)).map_err(failed)
 }
 
-fn save(path: &Path, found: &Evaluation) -> Result<(), CommandError> {
+fn save(path: &Path, found: &impl Serialize) -> Result<(), CommandError> {
     let failed = |source| CommandError::Write { path: path.to_owned(), source };
     let mut file = BufWriter::new(File::create(path).map_err(failed)?);
     serde_json::to_writer_pretty(&mut file, found).map_err(|error| failed(error.into()))?;
@@ -67,8 +73,8 @@ fn save(path: &Path, found: &Evaluation) -> Result<(), CommandError> {
 }
 
 /// Drawn on stderr, and only if that is a terminal.
-fn progress_bar(runs: u32) -> ProgressBar {
-    let bar = ProgressBar::new(u64::from(runs));
+fn progress_bar(runs: u64) -> ProgressBar {
+    let bar = ProgressBar::new(runs);
     let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} runs, {eta} left");
     bar.set_style(style.expect("the template is a constant that was tried"));
     bar

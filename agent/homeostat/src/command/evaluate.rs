@@ -1,16 +1,21 @@
 //! `evaluate`: would another policy have done better?
 //!
-//! Answers from a journal alone what another policy would have been worth, with intervals, or why that cannot be told. Only
+//! Answers from a journal alone what another policy would have been worth, with intervals, or why that cannot be told and what
+//! would help. A manifest is evaluated by what the loop really would have planned under it at each recorded choice. Only
 //! choices that were explored can tell; a journal written without exploration says so.
 
 use std::io::Write;
 
 use homeostat_adapters::JournalReader;
-use homeostat_control::evaluation::{Estimate, Evaluation, Interval, JournalLog, JournalPolicy, Judgement, evaluate};
+use homeostat_adapters::journal::wire;
+use homeostat_control::evaluation::{ChoicePolicy, Estimate, Evaluation, Interval, JournalLog, Judgement, Named};
+use homeostat_control::{ControlLoop, Planned};
+use homeostat_core::{Command, Settings};
 use serde::Serialize;
 
-use super::{Answer, CommandError, write_json};
-use crate::cli::{EvaluateArgs, PolicyName};
+use super::{Answer, CommandError, replay, write_json};
+use crate::cli::{EvaluateArgs, PolicyChoice};
+use crate::manifest::Manifest;
 
 /// Records read at once; their snapshots are dropped before the next are read.
 const PAGE: usize = 500;
@@ -18,8 +23,9 @@ const PAGE: usize = 500;
 /// What is printed for scripts.
 #[derive(Serialize)]
 struct Told {
-    policy: &'static str,
+    policy: String,
     choices: usize,
+    episodes: usize,
     effective: f64,
     done: Bounds,
     ips: Bounds,
@@ -27,6 +33,8 @@ struct Told {
     doubly_robust: Bounds,
     gain: Bounds,
     judgement: String,
+    /// What would make it possible to tell.
+    advice: Option<String>,
 }
 
 /// An interval whose ends may be unknown.
@@ -46,36 +54,71 @@ impl From<Interval> for Bounds {
 
 /// Evaluates a policy on every choice of a journal at rest.
 pub(super) fn evaluate_policy(args: EvaluateArgs, out: &mut dyn Write) -> Result<Answer, CommandError> {
-    let journal = read(&JournalReader::open(&args.journal)?)?;
-    let (policy, name) = match args.policy {
-        PolicyName::Rule => (JournalPolicy::Rule, "rule"),
-        PolicyName::Nothing => (JournalPolicy::Nothing, "nothing"),
-        PolicyName::Uniform => (JournalPolicy::Uniform, "uniform"),
+    let reader = JournalReader::open(&args.journal)?;
+    let (journal, name) = match &args.policy {
+        PolicyChoice::Rule => (read(&reader, &mut Named::Rule)?, "rule".to_owned()),
+        PolicyChoice::Nothing => (read(&reader, &mut Named::Nothing)?, "nothing".to_owned()),
+        PolicyChoice::Uniform => (read(&reader, &mut Named::Uniform)?, "uniform".to_owned()),
+        PolicyChoice::Manifest(path) => {
+            let manifest = Manifest::load(path).map_err(CommandError::Manifest)?;
+            (replayed(&reader, &manifest.settings)?, path.display().to_string())
+        }
     };
-    let found = evaluate(journal.log(), &|_, offered| journal.answer(policy, offered))
-        .map_err(|bad| CommandError::Unknown(format!("the journal cannot be evaluated: {bad}")))?;
+    let found =
+        journal.evaluate().map_err(|bad| CommandError::Unknown(format!("the journal cannot be evaluated: {bad}")))?;
     if args.json {
-        write_json(out, &told(name, &found))?;
+        write_json(out, &told(name.clone(), &found))?;
     } else {
-        write_evaluation(out, name, &found)?;
+        write_evaluation(out, &name, &found)?;
     }
     Ok(if found.judgement == Judgement::Better { Answer::Yes } else { Answer::No })
 }
 
-fn read(reader: &JournalReader) -> Result<JournalLog, CommandError> {
+fn read(reader: &JournalReader, policy: &mut dyn ChoicePolicy) -> Result<JournalLog, CommandError> {
     let (mut journal, mut from) = (JournalLog::default(), None);
     loop {
         let page = reader.records(from, PAGE)?;
         let Some(newest) = page.last().map(|record| record.tick) else { return Ok(journal) };
-        page.iter().for_each(|record| journal.read(record));
+        page.iter().for_each(|record| journal.read(record, policy));
         from = Some(newest.next());
     }
 }
 
-fn told(policy: &'static str, found: &Evaluation) -> Told {
+/// Feeds every life's events to the loop again, and asks what it would have planned under `settings` at each choice.
+fn replayed(reader: &JournalReader, settings: &Settings) -> Result<JournalLog, CommandError> {
+    let mut journal = JournalLog::default();
+    replay::each_life(reader, &mut |life| {
+        // A life that is no longer whole cannot be replayed; what is left of the journal can tell less.
+        let Ok(life) = life else { return Ok(()) };
+        let mut control = ControlLoop::new(homeostat_policies::CATALOGUE).beside(settings.clone());
+        let mut recorded = life.records.iter();
+        for (at, event) in life.entries {
+            for command in control.handle(at, event) {
+                let Command::Record(record) = command else { continue };
+                // A life ends where its last record ends: what was decided after it never reached the disk.
+                let Some(bytes) = recorded.next() else { return Ok(()) };
+                if *bytes != wire::encode_record(&record) {
+                    return Err(differs(life.life));
+                }
+                let plan = control.planned_beside().expect("it was asked for");
+                journal.read(&record, &mut Planned(plan));
+            }
+        }
+        Ok(())
+    })?;
+    Ok(journal)
+}
+
+fn differs(life: u64) -> CommandError {
+    let why = "its events do not give its records again, so another version has written it";
+    CommandError::Unknown(format!("life {life} cannot be evaluated: {why}; see `homeostat replay`"))
+}
+
+fn told(policy: String, found: &Evaluation) -> Told {
     Told {
         policy,
         choices: found.decisions,
+        episodes: found.episodes,
         effective: found.effective,
         done: found.done.into(),
         ips: found.ips.value.into(),
@@ -83,12 +126,17 @@ fn told(policy: &'static str, found: &Evaluation) -> Told {
         doubly_robust: found.doubly_robust.value.into(),
         gain: found.doubly_robust.gain.into(),
         judgement: found.judgement.to_string(),
+        advice: found.advice(),
     }
 }
 
 fn write_evaluation(out: &mut dyn Write, name: &str, found: &Evaluation) -> Result<(), CommandError> {
     writeln!(out, "{name}: {}", found.judgement)?;
-    writeln!(out, "choices        {}, in effect {:.0}", found.decisions, found.effective)?;
+    if let Some(advice) = found.advice() {
+        writeln!(out, "it would take  {advice}")?;
+    }
+    let Evaluation { decisions, episodes, effective, .. } = found;
+    writeln!(out, "choices        {decisions} in {episodes} episodes, in effect {effective:.0}")?;
     if 0 < found.decisions {
         writeln!(out, "what was done  {}", found.done)?;
         let line = |out: &mut dyn Write, name: &str, estimate: Estimate| {

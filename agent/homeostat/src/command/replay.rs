@@ -7,7 +7,7 @@ use std::io::Write;
 use std::path::Path;
 
 use homeostat_adapters::journal::wire;
-use homeostat_adapters::{EventLog, JournalReader};
+use homeostat_adapters::{EventLog, JournalError, JournalReader};
 use homeostat_control::ControlLoop;
 use homeostat_core::Command;
 use serde::Serialize;
@@ -52,14 +52,34 @@ pub(super) fn replay(args: ReplayArgs, out: &mut dyn Write) -> Result<Answer, Co
 
 fn replay_lives(dir: &Path, out: &mut dyn Write, json: bool, compared: &mut Vec<Compared>) -> Result<(), CommandError> {
     let journal = JournalReader::open(dir)?;
+    each_life(&journal, &mut |life| {
+        match life {
+            Ok(log) => compared.push(compare(&log)),
+            Err(skipped) if !json => writeln!(out, "{skipped}")?,
+            Err(_) => {}
+        }
+        Ok(())
+    })
+}
+
+/// A life whose events are no longer all in the journal.
+#[derive(Debug, thiserror::Error)]
+#[error("life {life}: skipped, {why}")]
+pub(super) struct Skipped {
+    life: u64,
+    why: JournalError,
+}
+
+/// Hands every life of a journal at rest to `take`, oldest first.
+pub(super) fn each_life(
+    journal: &JournalReader,
+    take: &mut dyn FnMut(Result<EventLog, Skipped>) -> Result<(), CommandError>,
+) -> Result<(), CommandError> {
     let scratch = Scratch::new();
     for life in journal.lives()?.iter().filter(|life| life.ticks.is_some()) {
         match journal.export_event_log(&scratch.0, life.number) {
-            Ok(()) => compared.push(compare(&EventLog::read(&scratch.0)?)),
-            Err(error @ homeostat_adapters::JournalError::LifeIncomplete { .. }) if !json => {
-                writeln!(out, "life {}: skipped, {error}", life.number)?;
-            }
-            Err(homeostat_adapters::JournalError::LifeIncomplete { .. }) => {}
+            Ok(()) => take(Ok(EventLog::read(&scratch.0)?))?,
+            Err(why @ JournalError::LifeIncomplete { .. }) => take(Err(Skipped { life: life.number, why }))?,
             Err(error) => return Err(error.into()),
         }
     }

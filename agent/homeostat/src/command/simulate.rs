@@ -4,6 +4,7 @@
 //! shows how far it is, and writes down what was found.
 
 mod attack;
+mod compare;
 mod record;
 mod swim;
 
@@ -34,6 +35,7 @@ pub(super) fn simulate(command: SimCommand, out: &mut dyn Write) -> Result<Answe
             }
             Ok(if swarm.failed == 0 { Answer::Yes } else { Answer::No })
         }
+        SimCommand::Compare(args) => compare::run(&args, out),
         SimCommand::Record(args) => record::record(&args, out),
         SimCommand::Attack { guard, seeds, seed, json } => {
             attack::run(&attack::Wanted { guard, seeds, first: Seed(seed) }, json, out)

@@ -7,8 +7,8 @@ use std::io::{self, Write};
 
 use homeostat_core::actions::{self, Expectation, Reversal};
 use homeostat_core::{
-    ActionId, ActionRequest, Effect, Importance, Incident, JourneyName, Outcome, Regime, TickNumber, TickRecord,
-    TrialChange, Withheld,
+    ActionId, ActionRequest, Effect, Expected, Importance, Incident, JourneyName, Outcome, Regime, TickNumber,
+    TickRecord, TrialChange, Withheld,
 };
 use serde::{Deserialize, Serialize};
 
@@ -176,6 +176,9 @@ impl ActionExplanation {
         if let Some(measure) = self.request.action.expectation.measure() {
             write!(out, ": {measure} was {}, became {}", value(outcome.before), value(outcome.after))?;
         }
+        if let Some(Expected { low, high }) = outcome.expected {
+            write!(out, "; without it {} to {} were expected", value(Some(low)), value(Some(high)))?;
+        }
         match &outcome.complaint {
             Some(complaint) => writeln!(out, "; the outside said: {complaint}"),
             None => writeln!(out),
@@ -212,7 +215,8 @@ mod tests {
         {
             assert!(text.contains(part), "{part:?} is missing from\n{text}");
         }
-        assert!(text.contains("utilization of cart was 92.0 %, became 55.0 %"), "{text}");
+        let measured = "utilization of cart was 92.0 %, became 55.0 %; without it 83.0 % to 100.0 % were expected";
+        assert!(text.contains(measured), "{text}");
         assert!(ActionExplanation::of(ActionId(18), &records).is_none());
     }
 }

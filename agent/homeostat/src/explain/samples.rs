@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use homeostat_core::actions::{Action, ActionClass, Expectation, Measure};
 use homeostat_core::{
-    ActionId, ActionRequest, Actuation, Assessment, BasisPoints, Evidence, Finding, FindingState, Generation,
+    ActionId, ActionRequest, Actuation, Assessment, BasisPoints, Evidence, Expected, Finding, FindingState, Generation,
     Hypothesis, Incident, IncidentId, IncidentKind, Indicator, Outcome, Plan, Regime, Replicas, Severity, Signal,
     Snapshot, Target, TickNumber, TickRecord, Timestamp, TrialChange, TrialStage, Unit, Verdict,
 };
@@ -79,6 +79,7 @@ fn request() -> ActionRequest {
             expectation: Expectation::Relieves { measure, by: BasisPoints(2000) },
         },
         baseline: Some(9200),
+        forecast: None,
         why: "too busy".to_owned(),
         propensity: BasisPoints::ONE,
         alternatives: Vec::new(),
@@ -108,6 +109,7 @@ pub(crate) fn record_of_its_outcome() -> TickRecord {
         verdict: Verdict::Kept,
         before: Some(9200),
         after: Some(5500),
+        expected: Some(Expected { low: 8300, high: 10_000 }),
         complaint: None,
     }];
     record

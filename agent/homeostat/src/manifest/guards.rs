@@ -3,7 +3,9 @@
 //! Answers how often, how far, and on how fresh a reading the loop may act. No guard can be switched off here: a budget can
 //! be wide, but it is a budget.
 
-use homeostat_core::{BasisPoints, BlastRadius, GuardSettings, PerceptionSettings, RateBudget, ScalingSettings};
+use homeostat_core::{
+    BasisPoints, BlastRadius, GuardSettings, PerceptionSettings, PredictiveSettings, RateBudget, ScalingSettings,
+};
 
 use super::problems::Report;
 use super::scalars;
@@ -101,7 +103,35 @@ pub(super) fn read_scaling(mut section: Section<'_>, settings: &mut ScalingSetti
     if let Some(after) = section.get("reduceAfter", report, scalars::millis) {
         settings.reduce_after = after;
     }
+    if let Some(predictive) = section.section("predictive", report) {
+        read_predictive(predictive, &mut settings.predictive, report);
+    }
     section.close(report);
+}
+
+/// Reads `spec.scaling.predictive`.
+fn read_predictive(mut section: Section<'_>, settings: &mut PredictiveSettings, report: &mut Report) {
+    if let Some(enabled) = section.get("enabled", report, scalars::flag) {
+        settings.enabled = enabled;
+    }
+    if let Some(coverage) = section.get("coverage", report, coverage) {
+        settings.coverage = coverage;
+    }
+    if let Some(delay) = section.get("startDelay", report, scalars::millis) {
+        settings.start_delay = delay;
+    }
+    if let Some(after) = section.get("reduceAfter", report, scalars::millis) {
+        settings.reduce_after = after;
+    }
+    section.close(report);
+}
+
+/// How often a bound is to hold. Below a half it would be no bound, and near one a single burst would be held for ever.
+fn coverage(value: &Value) -> Result<BasisPoints, String> {
+    scalars::share(value)
+        .ok()
+        .filter(|share| (5000..=9990).contains(&share.0))
+        .ok_or_else(|| "must be between 50% and 99.9%".to_owned())
 }
 
 /// A utilisation to steer for. Near zero or one, target tracking divides by almost nothing or queues without end.

@@ -138,7 +138,8 @@ fn every_setting_can_be_written() {
     {sampling: Approve, scaling: Approve, notification: Observe, approvalExpires: 1m, hold: true,
      exploration: 2%, explorationSeed: 7,
      services: {pay: {scale: {url: 'h:80/scale', min: 2, max: 9}}}}
-  scaling: {utilizationTarget: 70%, tolerance: 5%, reduceAfter: 1m}
+  scaling: {utilizationTarget: 70%, tolerance: 5%, reduceAfter: 1m,
+    predictive: {enabled: true, coverage: 95%, startDelay: 90s, reduceAfter: 45s}}
   guards:
     {perTarget: {actions: 1, within: 1s}, scaling: {actions: 2, within: 2s}, global: {actions: 0, within: 3s},
      replicaFactorMax: 1.5, samplingFactorMax: 4,
@@ -168,6 +169,9 @@ fn every_setting_can_be_written() {
     assert_eq!((scaling.services[&pay].min.0, scaling.services[&pay].max.0), (2, 9));
     assert_eq!((scaling.utilization_target, scaling.tolerance), (BasisPoints(7000), BasisPoints(500)));
     assert_eq!(scaling.reduce_after, Millis::from_secs(60));
+    let predictive = scaling.predictive;
+    assert_eq!((predictive.enabled, predictive.coverage), (true, BasisPoints(9500)));
+    assert_eq!((predictive.start_delay, predictive.reduce_after), (Millis::from_secs(90), Millis::from_secs(45)));
     assert_eq!((guards.per_target.actions_max, guards.scaling.actions_max, guards.global.actions_max), (1, 2, 0));
     assert_eq!(guards.global.window, Millis::from_secs(3));
     assert_eq!((guards.replica_factor_max, guards.sampling_factor_max), (BasisPoints(15_000), BasisPoints(40_000)));

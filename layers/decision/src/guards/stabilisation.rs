@@ -21,7 +21,11 @@ impl Guard for Stabilisation {
         let Actuation::SetReplicas { service, .. } = &candidate.action.actuation else { return None };
         let turns = candidate.action.turns();
         let down = turns.iter().find(|turn| turn.knob == Knob::Replicas && turn.way() == Some(Way::Down))?;
-        let (now, window) = (view.view.snapshot.at, view.view.settings.scaling.reduce_after);
+        let (now, scaling) = (view.view.snapshot.at, &view.view.settings.scaling);
+        let window = match view.view.assessment.trusted_forecast(service) {
+            Some(_) => scaling.predictive.reduce_after,
+            None => scaling.reduce_after,
+        };
         let needs = view.caution.needs.get(service);
         let most = needs.and_then(|needs| needs.most(now, window));
         let reason = WithholdReason::NeededLately { asked: down.to, needed: most };

@@ -125,6 +125,7 @@ impl World {
             incident: None,
             action,
             baseline: None,
+            forecast: None,
             why: String::new(),
             propensity: BasisPoints::ONE,
             alternatives: Vec::new(),

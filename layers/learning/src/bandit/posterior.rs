@@ -47,11 +47,9 @@ impl Posterior {
         SPREAD * dot(&half, &half).sqrt()
     }
 
-    /// By how much `option` is better than `other`, at least, `quantile` deviations below what is expected.
-    pub(crate) fn lower_advantage(&self, option: &[f64; FEATURES], other: &[f64; FEATURES], quantile: f64) -> f64 {
-        let mut difference = *option;
-        difference.iter_mut().zip(other).for_each(|(one, other)| *one -= other);
-        dot(&difference, &self.mean) - quantile * self.deviation(&difference)
+    /// What a sum of features earns at least, `quantile` deviations below what is expected.
+    pub(crate) fn lower(&self, features: &[f64; FEATURES], quantile: f64) -> f64 {
+        self.expected(features) - quantile * self.deviation(features)
     }
 
     /// The factor of the precision, and the mean.

@@ -90,6 +90,7 @@ fn run(learner: &dyn Learner, seed: u64) -> Run {
         let drawn = unit();
         let taken = if drawn < probability(0) { 0 } else { 1 + usize::from(probability(0) + probability(1) <= drawn) };
         let weight = 1.0 / 3.0 / probability(taken);
+        knowledge.choices.sums.note(&options[taken], &options[0]);
         (sum, squares) = (sum + weight, squares + weight * weight);
         lost += worth.iter().copied().fold(f64::MIN, f64::max) - worth[taken];
         let reward = worth[taken] + unit() - 0.5;
@@ -125,8 +126,8 @@ impl Learner for Rule {
 }
 
 /// Scenario: six worlds where another option is better than the rule's, with outcomes 25 choices late.
-/// Guarantees: the shipped learner loses clearly less than the rule, and Thompson sampling would lose no less and leave logs
-/// of no more worth, by more than a tenth: that is why the cheaper one ships.
+/// Guarantees: the shipped learner loses less than a quarter of what the rule loses, and Thompson sampling would lose no less
+/// by more than a tenth and leave logs of no more worth by more than a quarter: that is why the cheaper one ships.
 #[test]
 fn upper_bounds_earn_their_place() {
     let ((rule, _), (upper, worth), (thompson, thompson_worth)) = (mean(&Rule), mean(&LINEAR_BANDIT), mean(&Thompson));
@@ -134,14 +135,16 @@ fn upper_bounds_earn_their_place() {
         "lost: rule {rule:.4}, upper bounds {upper:.4}, Thompson {thompson:.4}; effective of {CHOICES}: upper bounds \
          {worth:.0}, Thompson {thompson_worth:.0}"
     );
-    assert!(upper < rule * 0.75, "{figures}");
-    assert!(upper < thompson * 1.1 && thompson_worth < worth * 1.1, "{figures}");
+    assert!(upper < rule * 0.25, "{figures}");
+    assert!(upper < thompson * 1.1 && thompson_worth < worth * 1.25, "{figures}");
 }
 
 fn knowing(choices: &[(usize, i64, usize)]) -> Knowledge {
     let mut knowledge = Knowledge::default();
     for (option, reward, times) in choices {
-        (0..*times).for_each(|_| knowledge.choices.sums.add(&options(7)[*option], *reward));
+        for _ in 0..*times {
+            knowledge.choices.sums.add(&options(7)[*option], *reward);
+        }
     }
     knowledge
 }
@@ -152,17 +155,29 @@ fn asked(knowledge: &Knowledge) -> Result<Vec<f64>, Label> {
     LINEAR_BANDIT.answer(&question, &mut Seed(1).stream("tests/asked"))
 }
 
-/// Scenario: the larger step is known to be better; known to be worse; and not known at all.
-/// Guarantees: it wins in the first case only; what is worse or unknown gets nothing beyond the floor.
+/// Scenario: the larger step is known to be better; known to be worse; not known at all, before and after a hundred choices of
+/// the rule's option; and not known, but taken fifty times in a hundred already. Nothing is known at all.
+/// Guarantees: what is better wins and what is worse does not; what is unknown is tried once enough was earned by the rule to
+/// risk it, and not beyond that; before thirty outcomes the rule is preferred.
 #[test]
-fn only_what_is_known_to_be_no_worse_takes_part() {
+fn what_is_unknown_is_tried_within_the_margin() {
     let (rules, larger) = (vec![1.0, 0.0, 0.0], vec![0.0, 1.0, 0.0]);
-    assert_eq!(asked(&knowing(&[(0, 0, 200), (1, 5000, 200)])).unwrap(), larger);
-    assert_eq!(asked(&knowing(&[(0, 5000, 200), (1, 0, 200), (2, 0, 200)])).unwrap(), rules);
-    assert_eq!(asked(&knowing(&[(0, 0, 200)])).unwrap(), rules);
+    let check = |known: &[(usize, i64, usize)], [rule_taken, larger_taken]: [usize; 2], expected: &[f64]| {
+        let mut knowledge = knowing(known);
+        let options = options(7);
+        (0..rule_taken).for_each(|_| knowledge.choices.sums.note(&options[0], &options[0]));
+        (0..larger_taken).for_each(|_| knowledge.choices.sums.note(&options[1], &options[0]));
+        assert_eq!(asked(&knowledge).unwrap(), expected, "{known:?} {rule_taken} {larger_taken}");
+    };
+    check(&[(0, 0, 200), (1, 5000, 200)], [0, 0], &larger);
+    check(&[(0, 5000, 200), (1, 0, 200), (2, 0, 200)], [400, 200], &rules);
+    check(&[(0, 0, 200)], [0, 0], &rules);
+    check(&[(0, 0, 200), (2, 0, 200)], [100, 0], &larger);
+    check(&[(0, 0, 200), (2, 0, 200)], [100, 50], &rules);
+    check(&[], [100, 0], &rules);
 }
 
-/// Scenario: knowledge that is empty, of another version, misshapen, too large, or contradicts itself.
+/// Scenario: knowledge that is of another version, misshapen, too large, or contradicts itself.
 /// Guarantees: the learner says so in its own words and nothing is chosen by it.
 #[test]
 fn what_cannot_have_been_learned_is_not_believed() {
@@ -171,7 +186,6 @@ fn what_cannot_have_been_learned_is_not_believed() {
         poison(&mut knowledge.choices.sums);
         assert_eq!(asked(&knowledge), Err(Label::new(expected)));
     };
-    check(&|sums| *sums = LinearSums::default(), "too little was learned");
     check(&|sums| sums.version = 7, "what was learned is of another version");
     check(&|sums| sums.vector.clear(), "what was learned has another shape");
     check(&|sums| sums.vector[0] = i64::MAX, "what was learned is larger than it can be");

@@ -9,7 +9,7 @@ use std::fmt;
 use crate::evaluation::log::Weighed;
 use crate::evaluation::{Evaluation, Interval};
 
-/// Effective decisions below which nothing is told: the intervals rest on the sample's own variance and skewness, and those
+/// Effective episodes below which nothing is told: the intervals rest on the sample's own variance and skewness, and those
 /// of fewer heavy-tailed terms than this are not to be trusted.
 const EFFECTIVE_MIN: f64 = 100.0;
 
@@ -23,6 +23,9 @@ const FLOOR_MIN: f64 = 0.001;
 /// Weights average one if the propensities are true; the two-sided 99.9 % point of the normal distribution says when they
 /// do not, so that one true log in a thousand is doubted.
 const NORMAL_999: f64 = 3.290_526_731_491_926;
+
+/// Nobody logs this many times as long to tell two policies apart.
+const LONGER_MAX: f64 = 100.0;
 
 /// Rounding in propensities: weights that are all equal have no spread, and may still miss one by their last digits.
 const WEIGHT_TOLERANCE: f64 = 0.005;
@@ -54,10 +57,10 @@ pub enum Doubt {
         record: usize,
         /// That propensity.
         propensity: f64,
-        /// Decisions that are left, in effect.
+        /// Episodes that are left, in effect.
         effective: f64,
     },
-    /// Too few decisions count.
+    /// Too few episodes count.
     TooFewEffective {
         /// How many count, in effect.
         effective: f64,
@@ -101,10 +104,44 @@ fn doubt(evaluation: &Evaluation, weighed: &Weighed<'_>) -> Option<Doubt> {
     if effective < EFFECTIVE_MIN {
         return Some(Doubt::TooFewEffective { effective, needed: EFFECTIVE_MIN });
     }
-    let weights: Vec<f64> = weighed.weights().collect();
-    let mean = Interval::at(&weights, NORMAL_999);
+    let mean = Interval::at(&weighed.weights(), NORMAL_999);
     let off = !mean.contains(1.0) && WEIGHT_TOLERANCE < (mean.mean - 1.0).abs();
     off.then_some(Doubt::WeightsOff { mean: mean.mean })
+}
+
+impl Evaluation {
+    /// What would make it possible to tell; nothing where it was told.
+    pub fn advice(&self) -> Option<String> {
+        let Judgement::CannotTell(doubt) = self.judgement else { return None };
+        let times = |factor: f64| format!("a log {:.1} times as long with the same exploration", factor.max(1.1));
+        Some(match doubt {
+            Doubt::NothingLogged => {
+                "let the agent explore (spec.automation.exploration) and log at least some hundred episodes".to_owned()
+            }
+            Doubt::NoOverlap { .. } => "explore until the log has tried what this policy does, with a least probability of \
+                 some percent for every option; what no policy ever proposed cannot be learned from a log"
+                .to_owned(),
+            Doubt::NoFloor { .. } => "raise the least probability (spec.automation.exploration) to some percent and log \
+                 anew: no length makes up for decisions that were hardly ever taken"
+                .to_owned(),
+            Doubt::TooFewEffective { effective, needed } => {
+                format!("{}, or the same length with more exploration", times(needed / effective.max(1.0)))
+            }
+            Doubt::WeightsOff { .. } => {
+                "find out whether this journal was written by another version: its probabilities are not those drawn from"
+                    .to_owned()
+            }
+            Doubt::MayBeEither { gain } => {
+                let half = (gain.high - gain.low) / 2.0;
+                // Intervals shrink with the root of the log's length.
+                let factor = (half / gain.mean.abs().max(f64::MIN_POSITIVE)).powi(2);
+                match factor < LONGER_MAX {
+                    true => format!("{}, if the gain is what it seems", times(factor)),
+                    false => "nothing: both do about the same, as far as can be seen".to_owned(),
+                }
+            }
+        })
+    }
 }
 
 impl fmt::Display for Judgement {
@@ -126,10 +163,10 @@ impl fmt::Display for Doubt {
             }
             Doubt::NoFloor { record, propensity, effective } => write!(
                 f,
-                "propensities have no floor (record {record} has {propensity}), and {effective:.0} decisions are left in effect"
+                "propensities have no floor (record {record} has {propensity}), and {effective:.0} episodes are left in effect"
             ),
             Doubt::TooFewEffective { effective, needed } => {
-                write!(f, "{effective:.0} decisions count in effect, and {needed:.0} are needed")
+                write!(f, "{effective:.0} episodes count in effect, and {needed:.0} are needed")
             }
             Doubt::WeightsOff { mean } => {
                 write!(f, "the weights average {mean:.3} instead of 1, so the propensities cannot be true")

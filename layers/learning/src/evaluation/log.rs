@@ -3,7 +3,7 @@
 //! Answers what a record must be to be believed, and how much each counts for another policy. Does not estimate anything. A
 //! bad record stops the evaluation instead of being left out: which records are bad is seldom independent of the rewards.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::evaluation::EvaluatedPolicy;
@@ -21,6 +21,9 @@ pub(crate) const MAGNITUDE_MAX: f64 = 1e9;
 /// Propensities below this are not believed: no log is long enough to have seen one.
 pub(crate) const PROPENSITY_MIN: f64 = 1e-9;
 
+/// Weights of whole episodes beyond this are held here; a log in which one occurs is doubted in any case.
+const WEIGHT_MAX: f64 = 1e18;
+
 /// How far from one the probabilities of a policy may sum: room for rounding to six digits.
 const SUM_TOLERANCE: f64 = 1e-6;
 
@@ -37,6 +40,9 @@ impl fmt::Display for Arm {
 /// One decision and what came of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LoggedDecision {
+    /// The episode it belongs to; the number is the caller's. Decisions of one episode stand in the order in which they were made,
+    /// and may influence the later ones of that episode and no others.
+    pub episode: u64,
     /// What was known.
     pub context: Vec<f64>,
     /// What could be done.
@@ -132,39 +138,78 @@ impl std::error::Error for BadRecord {}
 pub(crate) struct Weighed<'a> {
     pub(crate) log: &'a [LoggedDecision],
     pub(crate) answers: Vec<Answer>,
+    pub(crate) episodes: Vec<Episode>,
+}
+
+/// What is summed over the decisions of one episode.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Episode {
+    /// The weight of all its decisions together.
+    pub(crate) weight: f64,
+    /// What it earned.
+    pub(crate) reward: f64,
 }
 
 /// What the evaluated policy would have done at one record.
 pub(crate) struct Answer {
     /// The probability of each arm offered.
     pub(crate) probabilities: Vec<f64>,
-    /// The probability of the arm taken over its propensity: the importance weight.
+    /// The place of its episode, in the order in which episodes begin.
+    pub(crate) episode: usize,
+    /// How likely the policy would have come to this decision, relative to the log's: the weight of those before it.
+    pub(crate) before: f64,
+    /// That, times the probability of the arm taken over its propensity: the importance weight.
     pub(crate) weight: f64,
 }
 
 impl<'a> Weighed<'a> {
     pub(crate) fn of(log: &'a [LoggedDecision], policy: EvaluatedPolicy<'_>) -> Result<Weighed<'a>, BadRecord> {
         let features = log.first().map_or(0, |first| first.context.len());
-        let answer = |(record, decision): (usize, &LoggedDecision)| {
-            check(decision, features)
-                .and_then(|()| answer(decision, policy(&decision.context, &decision.offered)))
-                .map_err(|flaw| BadRecord { record, flaw })
-        };
-        let answers = log.iter().enumerate().map(answer).collect::<Result<_, _>>()?;
-        Ok(Weighed { log, answers })
+        let (mut answers, mut episodes, mut places) = (Vec::with_capacity(log.len()), Vec::new(), BTreeMap::new());
+        for (record, decision) in log.iter().enumerate() {
+            let (probabilities, ratio) = check(decision, features)
+                .and_then(|()| ratio(decision, policy(record, decision)))
+                .map_err(|flaw| BadRecord { record, flaw })?;
+            let place = *places.entry(decision.episode).or_insert(episodes.len());
+            if place == episodes.len() {
+                episodes.push(Episode { weight: 1.0, reward: 0.0 });
+            }
+            let episode = &mut episodes[place];
+            let before = episode.weight;
+            episode.weight = (before * ratio).min(WEIGHT_MAX);
+            episode.reward += decision.reward;
+            answers.push(Answer { probabilities, episode: place, before, weight: episode.weight });
+        }
+        Ok(Weighed { log, answers, episodes })
     }
 
     pub(crate) fn pairs(&self) -> impl Iterator<Item = (&LoggedDecision, &Answer)> {
         self.log.iter().zip(&self.answers)
     }
 
-    pub(crate) fn weights(&self) -> impl Iterator<Item = f64> {
-        self.answers.iter().map(|answer| answer.weight)
+    /// The sum of one term per decision, for each episode.
+    pub(crate) fn per_episode(&self, term: impl Fn((&LoggedDecision, &Answer)) -> f64) -> Vec<f64> {
+        let mut sums = vec![0.0; self.episodes.len()];
+        for pair in self.pairs() {
+            sums[pair.1.episode] += term(pair);
+        }
+        sums
+    }
+
+    /// The weight of each episode.
+    pub(crate) fn weights(&self) -> Vec<f64> {
+        self.episodes.iter().map(|episode| episode.weight).collect()
+    }
+
+    /// What each episode earned.
+    pub(crate) fn rewards(&self) -> Vec<f64> {
+        self.episodes.iter().map(|episode| episode.reward).collect()
     }
 
     /// The effective sample size (Kish, Survey Sampling, 1965).
     pub(crate) fn effective(&self) -> f64 {
-        let (sum, squares) = self.weights().fold((0.0, 0.0), |(sum, squares), w| (sum + w, squares + w * w));
+        let (sum, squares) =
+            self.weights().into_iter().fold((0.0, 0.0), |(sum, squares), w| (sum + w, squares + w * w));
         if squares == 0.0 { 0.0 } else { sum * sum / squares }
     }
 
@@ -192,7 +237,7 @@ fn is_believed(value: f64) -> bool {
 }
 
 fn check(decision: &LoggedDecision, features: usize) -> Result<(), Flaw> {
-    let LoggedDecision { context, offered, taken, propensity, reward } = decision;
+    let LoggedDecision { context, offered, taken, propensity, reward, .. } = decision;
     let expected = features.min(FEATURES_MAX);
     if context.len() != expected {
         return Err(Flaw::ContextLength { expected, found: context.len() });
@@ -216,7 +261,8 @@ fn check(decision: &LoggedDecision, features: usize) -> Result<(), Flaw> {
     if is_believed(*reward) { Ok(()) } else { Err(Flaw::Reward(*reward)) }
 }
 
-fn answer(decision: &LoggedDecision, probabilities: Vec<f64>) -> Result<Answer, Flaw> {
+/// The probabilities, checked, and that of the arm taken over its propensity.
+fn ratio(decision: &LoggedDecision, probabilities: Vec<f64>) -> Result<(Vec<f64>, f64), Flaw> {
     let offered = &decision.offered;
     if probabilities.len() != offered.len() {
         return Err(Flaw::PolicyLength { offered: offered.len(), given: probabilities.len() });
@@ -229,6 +275,6 @@ fn answer(decision: &LoggedDecision, probabilities: Vec<f64>) -> Result<Answer, 
         return Err(Flaw::PolicySum(sum));
     }
     let taken = offered.iter().position(|arm| *arm == decision.taken).expect("checked: what was taken was offered");
-    let weight = probabilities[taken] / decision.propensity;
-    Ok(Answer { probabilities, weight })
+    let ratio = probabilities[taken] / decision.propensity;
+    Ok((probabilities, ratio))
 }

@@ -7,17 +7,16 @@
 //! is not known. It is shown for comparison and never judges.
 
 use crate::evaluation::direct::RewardModel;
-use crate::evaluation::log::{Answer, LoggedDecision, Weighed};
+use crate::evaluation::log::Weighed;
 
-/// The largest weight by which a prediction is corrected, in a log of so many decisions.
-pub(crate) fn limit(decisions: usize) -> f64 {
-    (decisions as f64).sqrt()
+/// The largest weight by which a prediction is corrected, in a log of so many episodes.
+pub(crate) fn limit(episodes: usize) -> f64 {
+    (episodes as f64).sqrt()
 }
 
 pub(crate) fn terms(weighed: &Weighed<'_>, model: &RewardModel, limit: f64) -> Vec<f64> {
-    let term = |(record, (decision, answer)): (usize, (&LoggedDecision, &Answer))| {
-        let predicted = model.of_policy(record, decision, answer);
-        if answer.weight <= limit { predicted + answer.weight * model.residual(record, decision) } else { predicted }
-    };
-    weighed.pairs().enumerate().map(term).collect()
+    weighed.per_episode(|(decision, answer)| {
+        let predicted = answer.before.min(limit.max(1.0)) * model.of_policy(decision, answer);
+        if answer.weight <= limit { predicted + answer.weight * model.residual(decision, answer) } else { predicted }
+    })
 }

@@ -10,11 +10,24 @@ use super::*;
 use world::{CONTEXTS, World};
 
 fn decision(context: f64, taken: u32, propensity: f64, reward: f64) -> LoggedDecision {
-    LoggedDecision { context: vec![context], offered: vec![Arm(0), Arm(1)], taken: Arm(taken), propensity, reward }
+    LoggedDecision {
+        episode: 0,
+        context: vec![context],
+        offered: vec![Arm(0), Arm(1)],
+        taken: Arm(taken),
+        propensity,
+        reward,
+    }
+}
+
+/// The same decisions, each an episode of its own.
+fn apart(mut log: Vec<LoggedDecision>) -> Vec<LoggedDecision> {
+    (0..).zip(&mut log).for_each(|(episode, decision)| decision.episode = episode);
+    log
 }
 
 /// Prefers arm one, three to one.
-fn prefers_one(_: &[f64], _: &[Arm]) -> Vec<f64> {
+fn prefers_one(_: usize, _: &LoggedDecision) -> Vec<f64> {
     vec![0.25, 0.75]
 }
 
@@ -26,7 +39,7 @@ fn close(found: f64, expected: f64) {
 /// Guarantees: weights ½ and 3; IPS (½·1 + 3·2)/2 = 3.25; SNIPS 6.5/3.5; effective sample 3.5²/9.25.
 #[test]
 fn two_decisions_are_weighed_as_by_hand() {
-    let log = [decision(0.0, 0, 0.5, 1.0), decision(0.0, 1, 0.25, 2.0)];
+    let log = apart(vec![decision(0.0, 0, 0.5, 1.0), decision(0.0, 1, 0.25, 2.0)]);
     let found = evaluate(&log, &prefers_one).unwrap();
     close(found.ips.value.mean, 3.25);
     close(found.snips.value.mean, 6.5 / 3.5);
@@ -41,9 +54,9 @@ fn two_decisions_are_weighed_as_by_hand() {
 /// n r / (n + 1) for n decisions seen. With no limit, switch is the same; with limit zero it is the prediction alone.
 #[test]
 fn predictions_are_corrected_as_by_hand() {
-    let log: Vec<_> = (0..12).map(|i| decision(0.0, i % 2, 0.5, if i % 2 == 0 { 1.0 } else { 3.0 })).collect();
+    let log = apart((0..12).map(|i| decision(0.0, i % 2, 0.5, if i % 2 == 0 { 1.0 } else { 3.0 })).collect());
     let weighed = Weighed::of(&log, &prefers_one).unwrap();
-    let model = RewardModel::cross_fitted(&log);
+    let model = RewardModel::cross_fitted(&weighed);
     let seen = |record: usize, arm: usize| (0..12).filter(|i| i % 5 != record % 5 && i % 2 == arm).count() as f64;
     let shrunk = |record, arm| [1.0, 3.0][arm] * seen(record, arm) / (seen(record, arm) + 1.0);
     let (robust, direct) = (doubly_robust::terms(&weighed, &model), switch::terms(&weighed, &model, 0.0));
@@ -55,12 +68,35 @@ fn predictions_are_corrected_as_by_hand() {
     assert_eq!(switch::terms(&weighed, &model, f64::INFINITY), robust);
 }
 
+/// Scenario: an episode of two decisions (propensities ½ and ¼, rewards 1 and 2) and one of a single decision; the policy
+/// has ¼ for arm 0 and ¾ for arm 1, and the predictions are those of the model.
+/// Guarantees: the second decision counts by both weights, ½ · 3; an episode's value is the sum of its decisions; the effective
+/// sample is that of episodes, (1½ + ½)² / (2¼ + ¼).
+#[test]
+fn a_decision_counts_by_those_before_it() {
+    let mut log = vec![decision(0.0, 0, 0.5, 1.0), decision(0.0, 1, 0.25, 2.0), decision(0.0, 0, 0.5, 4.0)];
+    log[2].episode = 1;
+    let found = evaluate(&log, &prefers_one).unwrap();
+    assert_eq!((found.decisions, found.episodes), (3, 2));
+    close(found.done.mean, 3.5);
+    close(found.ips.value.mean, ((0.5 + 1.5 * 2.0) + 0.5 * 4.0) / 2.0);
+    close(found.snips.value.mean, (1.5 * 3.0 + 0.5 * 4.0) / 2.0);
+    close(found.effective, 4.0 / 2.5);
+    close(found.weight_max, 1.5);
+    let weighed = Weighed::of(&log, &prefers_one).unwrap();
+    let model = RewardModel::cross_fitted(&weighed);
+    let predicted = |arm| model.of_arm(0, &[0.0], Arm(arm));
+    let of_policy = 0.25 * predicted(0) + 0.75 * predicted(1);
+    let expected = of_policy + 0.5 * (1.0 - predicted(0)) + 0.5 * of_policy + 1.5 * (2.0 - predicted(1));
+    close(doubly_robust::terms(&weighed, &model)[0], expected);
+}
+
 /// Scenario: the policy to evaluate is the one that was followed, in a world with an exploring policy.
 /// Guarantees: every estimator gives the mean reward, the gain is nothing, and neither better nor worse is claimed.
 #[test]
 fn what_was_done_gains_nothing() {
     let world = World;
-    let found = evaluate(&world.log(1, 500), &|context, _| world.followed(context)).unwrap();
+    let found = evaluate(&world.log(1, 500), &|_, decision| world.followed(&decision.context)).unwrap();
     close(found.ips.value.mean, found.done.mean);
     close(found.snips.value.mean, found.done.mean);
     close(found.effective, 500.0);
@@ -89,7 +125,8 @@ fn held_and_missed(intervals: &[Interval], truth: f64) -> (usize, f64) {
 #[test]
 fn intervals_hold_the_truth_as_often_as_promised() {
     let world = World;
-    let evaluated = |seed| evaluate(&world.log(seed, DECISIONS), &|context, _| world.proposed(context)).unwrap();
+    let evaluated =
+        |seed| evaluate(&world.log(seed, DECISIONS), &|_, decision| world.proposed(&decision.context)).unwrap();
     let all: Vec<Evaluation> = (0..REPETITIONS).map(evaluated).collect();
     let (value, gain) = (world.value_of_proposed(), world.value_of_proposed() - world.value_of_followed());
     let check = |name: &str, of: fn(&Evaluation) -> Interval, truth: f64| {
@@ -112,8 +149,8 @@ fn intervals_hold_the_truth_as_often_as_promised() {
 fn enough_decisions_tell_better_from_worse() {
     let world = World;
     let log = world.log(7, 4000);
-    let better = evaluate(&log, &|context, _| world.proposed(context)).unwrap();
-    let worse = evaluate(&log, &|context, _| world.contrary(context)).unwrap();
+    let better = evaluate(&log, &|_, decision| world.proposed(&decision.context)).unwrap();
+    let worse = evaluate(&log, &|_, decision| world.contrary(&decision.context)).unwrap();
     assert_eq!((better.judgement, worse.judgement), (Judgement::Better, Judgement::Worse));
     let width = |interval: Interval| interval.high - interval.low;
     assert!(width(better.doubly_robust.value) < width(better.ips.value));
@@ -129,7 +166,7 @@ fn every_doubt_is_named() {
         sure => panic!("{sure}"),
     };
     assert_eq!(doubt(&[]), Doubt::NothingLogged);
-    let log = |count: usize, each: &dyn Fn(usize) -> LoggedDecision| (0..count).map(each).collect::<Vec<_>>();
+    let log = |count: usize, each: &dyn Fn(usize) -> LoggedDecision| apart((0..count).map(each).collect());
     let short = log(50, &|i| decision(0.0, i as u32 % 2, 0.5, 1.0));
     assert!(matches!(doubt(&short), Doubt::TooFewEffective { .. }));
     let certain = log(500, &|_| decision(0.0, 0, 1.0, 1.0));

@@ -92,6 +92,7 @@ fn request(id: u64, at: Timestamp, action: homeostat_core::actions::Action, why:
         incident: None,
         action,
         baseline: Some(4200),
+        forecast: None,
         why: why.to_owned(),
         propensity: BasisPoints::ONE,
         alternatives: Vec::new(),
@@ -174,6 +175,7 @@ pub(in crate::demo) fn canned() -> Vec<TickRecord> {
         verdict: Verdict::Kept,
         before: Some(4200),
         after: Some(0),
+        expected: None,
         complaint: None,
     });
     vec![record(10, 0), broken(11), applied, judged]

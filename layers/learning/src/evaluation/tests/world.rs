@@ -70,7 +70,7 @@ impl World {
         let mut stream = Seed(seed).stream("tests/logged_decisions");
         // 53 bits are what a number below one holds.
         let mut draw = move || (stream.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
-        let one = |_| {
+        let one = |episode| {
             let context = CONTEXTS[(draw() * CONTEXTS.len() as f64) as usize];
             let probabilities = self.followed(&context);
             let mut rest = draw();
@@ -81,6 +81,7 @@ impl World {
             let taken = probabilities.iter().position(fits).unwrap_or(ARMS.len() - 1);
             let reward = if draw() < self.chance(&context, taken) { 1.0 } else { 0.0 };
             LoggedDecision {
+                episode: episode as u64,
                 context: context.to_vec(),
                 offered: ARMS.to_vec(),
                 taken: ARMS[taken],

@@ -20,6 +20,12 @@ fn is(agent: &Running, regime: &str) -> Option<()> {
     text.contains(&format!("homeostat_regime{{regime=\"{regime}\"}} 1")).then_some(())
 }
 
+fn ticks(agent: &Running) -> Option<u64> {
+    let (_, text) = exchange(agent.door("metrics"), "GET", "/metrics", &[], "").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("homeostat_ticks_total "))?;
+    line.parse().ok()
+}
+
 fn metric(agent: &Running, line: &str) -> Option<()> {
     let (_, text) = exchange(agent.door("metrics"), "GET", "/metrics", &[], "").ok()?;
     text.contains(line).then_some(())
@@ -54,6 +60,9 @@ fn a_signal_holds_the_agent() {
     eventually("engagement", || is(&agent, "engaged"));
     agent.signal("USR1");
     eventually("the hold", || is(&agent, "holding"));
+    // What an operator says is in the journal with the next tick.
+    let before = ticks(&agent).unwrap();
+    eventually("two more ticks", || ticks(&agent).filter(|ticks| before + 1 < *ticks));
     agent.kill();
     let agent = Running::start(dir.path(), &without_api());
     eventually("the hold after the restart", || is(&agent, "holding"));

@@ -118,3 +118,47 @@ pub(crate) fn files_of(dir: &Path, meant: Files) -> Result<Vec<PathBuf>, Problem
     files.sort();
     Ok(files)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::manifest::Manifest;
+
+    /// Scenario: a manifest names a folder of rules beside it, with rules, tests and other files; then one rule gets a mistake,
+    /// then its name is taken twice; then the folder is gone.
+    /// Guarantees: the rules of all files are taken, whatever the working directory is; a mistake is told with its own file, and
+    /// nothing of a folder with a mistake is taken.
+    #[test]
+    fn rules_are_read_from_a_folder() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
+        let manifest = dir.path().join("agent.yaml");
+        let head = "apiVersion: homeostat.dev/v1alpha1\nkind: ";
+        let spec = "metadata: {name: t}\nspec: {automation: {rules: {dir: rules.d}}}\n";
+        file("agent.yaml", &format!("{head}ObservabilityManifest\n{spec}"));
+        std::fs::create_dir(dir.path().join("rules.d")).unwrap();
+        let rules = |name: &str, when: &str| {
+            format!(
+                "{head}RuleSet\nspec:\n  rules:\n    - name: {name}\n      selector: {{}}\n      when: {when}\n      then: {{sample: 1}}\n"
+            )
+        };
+        file("rules.d/b.yml", &rules("b", "time.hour == 1"));
+        file("rules.d/a.yaml", &rules("a", "time.hour == 2"));
+        file("rules.d/a_test.yaml", "not read");
+        file("rules.d/README.md", "nor this");
+        let loaded = Manifest::load(&manifest).unwrap();
+        let names: Vec<&str> = loaded.settings.rules.iter().map(|rule| rule.name.as_str()).collect();
+        assert_eq!(names, ["a", "b"]);
+        let problems = || Manifest::load(&manifest).unwrap_err().to_string();
+        file("rules.d/b.yml", &rules("b", "time.our == 1"));
+        let path = dir.path().join("rules.d/b.yml");
+        let expected = format!(
+            "{}:7:13: spec.rules[0].when: unknown variable time.our; did you mean time.hour?\n          when: time.our == 1\n                ^",
+            path.display()
+        );
+        assert_eq!(problems(), expected);
+        file("rules.d/b.yml", &rules("a", "true"));
+        assert!(problems().contains("b.yml: a second rule called a"), "{}", problems());
+        std::fs::remove_dir_all(dir.path().join("rules.d")).unwrap();
+        assert!(problems().contains("rules.d: cannot be read: No such file"), "{}", problems());
+    }
+}

@@ -2,18 +2,19 @@
 //!
 //! Answers, once a minute, whether a site that can dim its replies should boot a server, take one away, or change its
 //! dimmer. Looks as far ahead as a boot takes and a little further, with the doubt of its own forecasts: a server is worth
-//! its cost if it spares late minutes or dimmed replies that are likely enough. A planner with a memory of its own rather
-//! than a policy of the catalogue, because there is no actuation for a dimmer yet; nothing in the agent calls it.
+//! its cost if it spares late minutes or dimmed replies that are likely enough, and a new one is worth its beginning, in which
+//! its cold cache spoils replies. A planner with a memory of its own rather than a policy of the catalogue, because a
+//! policy sees what is known and no past; nothing in the agent calls it yet.
 
+mod delay;
 mod forecast;
 mod site;
 
 pub use site::{Site, Worth};
 
-use std::collections::VecDeque;
-
-use forecast::{Forecast, HISTORY_MAX};
-use site::{Bursts, Heat};
+use delay::{Bursts, Fit};
+use forecast::{Forecast, Outcome, rate_of};
+use site::{Fleet, Heat, Works};
 
 /// Minutes that are looked at beyond the boot: what a server is good for must show within them.
 const BEYOND_BOOT: usize = 6;
@@ -21,18 +22,15 @@ const BEYOND_BOOT: usize = 6;
 /// The most minutes that are looked ahead; a boot that takes longer is planned as if it took this.
 const AHEAD_MAX: usize = 70;
 
-/// Outcomes by which a doubtful forecast is weighed: standard deviations and their weights, the five nodes of
-/// Gauss-Hermite quadrature (Abramowitz and Stegun 25.4.46).
-const OUTCOMES: [(f64, f64); 5] = [
-    (-2.856_97, 0.011_257_4),
-    (-1.355_63, 0.222_076),
-    (0.0, 0.533_333),
-    (1.355_63, 0.222_076),
-    (2.856_97, 0.011_257_4),
-];
+/// What the last minute looked at counts for: how a plan ends is how it goes on, with caches that are warm by then.
+const TAIL_MINUTES: f64 = 12.0;
 
-/// A change must be worth more than this to be made, so that equal plans do not alternate.
-const WORTHWHILE: f64 = 1.0;
+/// A minute that is late less often than this is on time.
+const SURELY_ON_TIME: f64 = 1e-4;
+
+/// Taking a server away must be worth more than this, so that equal plans do not alternate. Booting need not: where servers
+/// cost nothing, the least that one may be good for is enough, and its cache is warm when it is needed.
+const WORTHWHILE: f64 = 0.5;
 
 /// A server is taken away when that has looked best so many minutes in a row: one quiet minute is not a quiet time, and the
 /// way back takes a boot.
@@ -67,13 +65,15 @@ pub struct Advice {
     pub change: Option<Change>,
     /// Where the dimmer should be, from 0 to 1.
     pub dimmer: f64,
+    /// How likely the next minute is late even so.
+    pub chance_late: f64,
 }
 
 /// The planner of one site.
 #[derive(Clone, Debug)]
 pub struct Brownout {
     site: Site,
-    rates: VecDeque<f64>,
+    forecast: Forecast,
     heat: Heat,
     bursts: Bursts,
     /// Where the dimmer was put last; none before the first decision.
@@ -88,29 +88,32 @@ impl Brownout {
     /// For a site that has just started.
     pub fn new(site: Site) -> Brownout {
         let heat = Heat::new(&site);
-        Brownout { site, rates: VecDeque::new(), heat, bursts: Bursts::new(), dimmer: None, boot_left: 0, lean: 0 }
+        let forecast = Forecast::new(ahead(&site));
+        Brownout { site, forecast, heat, bursts: Bursts::new(), dimmer: None, boot_left: 0, lean: 0 }
     }
 
     /// Remembers a minute in which nothing is to be decided.
     pub fn observe(&mut self, seen: &Seen) {
-        self.rates.push_back(seen.arrivals_per_s);
-        if HISTORY_MAX < self.rates.len() {
-            self.rates.pop_front();
-        }
+        self.forecast.observe(seen.arrivals_per_s);
         if let (Some(dimmer), Some(response)) = (self.dimmer, seen.response_s) {
-            let coldness = self.heat.next(seen.active, seen.arrivals_per_s);
-            let behind = self.site.rate_behind(&coldness, dimmer, seen.arrivals_per_s, response);
-            behind.into_iter().for_each(|behind| self.bursts.learn(behind / seen.arrivals_per_s - 1.0));
+            let works = self.works_of(seen, dimmer);
+            self.bursts.learn(works.rho(seen.arrivals_per_s), works.factor(seen.arrivals_per_s, response));
         }
         self.heat.serve(seen.arrivals_per_s, seen.active);
         self.boot_left = if seen.booting { self.boot_left.saturating_sub(1).max(1) } else { 0 };
+    }
+
+    /// How the servers of the minute that has just passed worked.
+    fn works_of(&self, seen: &Seen, dimmer: f64) -> Works {
+        let fleet = Fleet { active: seen.active, minutes: 0.0, minutes_new: 0.0 };
+        self.site.works(&self.heat.at(seen.active, seen.arrivals_per_s, &fleet), dimmer)
     }
 
     /// Remembers a minute and plans the next.
     pub fn decide(&mut self, seen: &Seen) -> Advice {
         self.observe(seen);
         let outlook = Outlook::new(self, seen);
-        let best = outlook.best_change(seen.active, self.boot_left);
+        let best = outlook.best_change(self.boot_left);
         let lean = if best == Some(Change::TakeAway) { self.lean + 1 } else { 0 };
         let change = best.filter(|change| *change != Change::TakeAway || STABLE_MINUTES <= lean);
         let serving = match change {
@@ -118,29 +121,47 @@ impl Brownout {
             Some(Change::Boot) if self.site.boot_minutes == 0 => seen.active + 1,
             _ => seen.active,
         };
-        let dimmer = outlook.dimmer(serving);
+        let (dimmer, chance_late) = outlook.dimmer(serving);
         if change == Some(Change::Boot) {
             self.boot_left = self.site.boot_minutes;
         }
         self.dimmer = Some(dimmer);
         self.lean = lean;
-        Advice { change, dimmer }
+        Advice { change, dimmer, chance_late }
     }
+}
+
+/// Minutes that are looked ahead.
+fn ahead(site: &Site) -> usize {
+    (site.boot_minutes + BEYOND_BOOT).min(AHEAD_MAX)
 }
 
 /// What the coming minutes are worth, by number of servers.
 struct Outlook<'a> {
     site: &'a Site,
+    heat: &'a Heat,
     ahead: usize,
-    /// By how much minutes are worse than their rates, and its deviation.
-    bursts: (f64, f64),
-    /// Forecast of the next minute and its doubt.
-    next: (f64, f64),
-    /// The most requests per second on time in the next minute, by servers and position of the dimmer.
-    capacity_next: Vec<Vec<f64>>,
-    /// What each minute ahead is worth, before servers are paid for: by minute and number of servers.
-    worth: Vec<Vec<Expected>>,
+    active: usize,
+    fit: Fit,
+    /// Forecasts: the rate of each minute ahead and the outcomes of its relative error.
+    forecasts: Vec<(f64, Vec<Outcome>)>,
+    /// Requests per second that are left from the last minute.
+    left_over: f64,
+    /// The fewest and the most servers that are thought about.
+    fewest: usize,
+    most: usize,
+    /// What each minute ahead is worth, before servers are paid for: by minute, number of servers and age of the newest.
+    worth: Vec<Vec<[Expected; AGES]>>,
 }
+
+/// Ages of the newest server that are told apart, in minutes; at the last its cache is warm enough to be forgotten.
+const AGES: usize = 5;
+
+/// The age at which the newest server is like the others.
+const GROWN: usize = AGES - 1;
+
+/// Servers that are taken away at most in one plan.
+const FEWER_MAX: usize = 4;
 
 /// An expected worth, apart from what the servers' number adds, and how likely that addition is.
 #[derive(Clone, Copy, Debug, Default)]
@@ -149,44 +170,71 @@ struct Expected {
     chance_full: f64,
 }
 
+/// Where the dimmer is best.
+struct Choice {
+    dimmer: f64,
+    worth: f64,
+    chance_full: f64,
+    chance_late: f64,
+}
+
 impl<'a> Outlook<'a> {
     fn new(planner: &'a Brownout, seen: &Seen) -> Outlook<'a> {
-        let Brownout { site, rates, heat, bursts, .. } = planner;
-        let ahead = (site.boot_minutes + BEYOND_BOOT).min(AHEAD_MAX);
-        let forecast = Forecast::new(rates);
-        let next = forecast.at(1);
-        // By Little's law so many requests are still there, and want to be served in the next minute as well.
-        let left_over = seen.response_s.map_or(0.0, |response| seen.arrivals_per_s * response / 60.0);
-        let capacities = |later: bool, left_over: f64| -> Vec<Vec<f64>> {
-            let of = |servers: usize| {
-                let heat = if later { heat.later(servers, next.0) } else { heat.next(servers, next.0) };
-                let most = |dimmer: f64| (site.capacity(&heat, dimmer) - left_over).max(0.0);
-                site.dimmers().map(most).collect()
-            };
-            (1..=site.max_servers).map(of).collect()
+        let Brownout { site, forecast, heat, bursts, .. } = planner;
+        let ahead = ahead(site);
+        let more = 1 + ahead / site.boot_minutes.max(1);
+        let mut outlook = Outlook {
+            site,
+            heat,
+            ahead,
+            active: seen.active,
+            fit: bursts.fit(),
+            forecasts: (1..=ahead).map(|minute| forecast.at(minute)).collect(),
+            // By Little's law so many requests are still there, and want to be served in the next minute as well.
+            left_over: seen.response_s.map_or(0.0, |response| seen.arrivals_per_s * response / 60.0),
+            fewest: seen.active.saturating_sub(FEWER_MAX).max(1),
+            most: (seen.active + more).min(site.max_servers),
+            worth: Vec::new(),
         };
-        let capacity_next = capacities(false, left_over);
-        let capacity_later = capacities(true, 0.0);
-        let mut outlook = Outlook { site, ahead, bursts: bursts.excess(), next, capacity_next, worth: Vec::new() };
-        for minute in 1..=ahead {
-            let capacity = if minute == 1 { &outlook.capacity_next } else { &capacity_later };
-            let (mean, doubt) = forecast.at(minute);
-            let of = |servers: usize| outlook.expected(servers, &capacity[servers - 1], mean, doubt);
-            let row = (1..=site.max_servers).map(of).collect();
+        for minute in 0..=ahead {
+            let row = (outlook.fewest..=outlook.most).map(|servers| outlook.ages(minute, servers)).collect();
             outlook.worth.push(row);
         }
         outlook
     }
 
+    /// What minute `minute` with so many servers is worth at each age of the newest.
+    fn ages(&self, minute: usize, servers: usize) -> [Expected; AGES] {
+        let is_new = self.active < servers && (self.active..servers).any(|place| !self.heat.is_warm(place));
+        let grown = self.expected(minute, servers, GROWN);
+        std::array::from_fn(|age| if is_new && age < GROWN { self.expected(minute, servers, age) } else { grown })
+    }
+
+    /// How so many servers work in a minute, by position of the dimmer.
+    fn works(&self, minute: usize, servers: usize, age: usize) -> Vec<Works> {
+        let minutes = if minute < self.ahead { minute as f64 } else { minute as f64 + 0.5 * TAIL_MINUTES };
+        let rate = self.forecasts[minute.min(self.ahead - 1)].0;
+        let minutes_new = if age == GROWN { minutes.max(GROWN as f64) } else { age as f64 };
+        let coldness = self.heat.at(servers, rate, &Fleet { active: self.active, minutes, minutes_new });
+        self.site.dimmers().map(|dimmer| self.site.works(&coldness, dimmer)).collect()
+    }
+
     /// What a minute with so many servers is worth. The dimmer of that minute will be chosen with what is known one minute
     /// before; so the forecast's doubt is split into what will be known by then and what will not.
-    fn expected(&self, servers: usize, capacity: &[f64], mean: f64, doubt: f64) -> Expected {
-        let late_doubt = self.next.1.min(doubt);
-        let known_by_then = (doubt * doubt - late_doubt * late_doubt).max(0.0).sqrt();
+    fn expected(&self, minute: usize, servers: usize, age: usize) -> Expected {
+        let works = self.works(minute, servers, age);
+        let (mean, outcomes) = &self.forecasts[minute.min(self.ahead - 1)];
+        if minute == 0 {
+            let Choice { worth, chance_full, .. } = self.best_dimmer(servers, &works, *mean, self.left_over);
+            return Expected { worth, chance_full };
+        }
+        let variance =
+            |outcomes: &[Outcome]| outcomes.iter().map(|(error, weight)| error * error * weight).sum::<f64>();
+        let known = (1.0 - variance(&self.forecasts[0].1) / variance(outcomes).max(1e-12)).max(0.0).sqrt();
         let mut expected = Expected::default();
-        for (deviations, weight) in OUTCOMES {
-            let mean = (mean + deviations * known_by_then).max(0.0);
-            let (_, worth, chance_full) = self.best_dimmer(servers, capacity, mean, late_doubt);
+        for (error, weight) in outcomes {
+            let mean = rate_of(*mean, error * known);
+            let Choice { worth, chance_full, .. } = self.best_dimmer(servers, &works, mean, 0.0);
             expected.worth += weight * worth;
             expected.chance_full += weight * chance_full;
         }
@@ -195,107 +243,123 @@ impl<'a> Outlook<'a> {
 
     /// The best position of the dimmer, what it is worth, and how likely every reply is full and on time. The worth
     /// includes what these servers leave to spare.
-    fn best_dimmer(&self, servers: usize, capacity: &[f64], mean: f64, doubt: f64) -> (f64, f64, f64) {
+    fn best_dimmer(&self, servers: usize, works: &[Works], mean: f64, left_over: f64) -> Choice {
         let worth = self.site.worth;
         let spare = worth.spare_server * (self.site.max_servers - servers) as f64;
-        let mut best = (0.0, f64::NEG_INFINITY, 0.0);
-        let (excess, deviation) = self.bursts;
-        let (felt, felt_doubt) = (mean * (1.0 + excess), doubt.hypot(mean * deviation));
-        for (dimmer, capacity) in self.site.dimmers().zip(capacity) {
-            let late = forecast::chance_above(*capacity, felt, felt_doubt);
-            let chance_full = if 1.0 <= dimmer { 1.0 - late } else { 0.0 };
-            let on_time = mean * (1.0 + worth.full_reply * dimmer);
-            let value = (1.0 - late) * on_time + chance_full * spare - late * worth.late(mean);
-            if best.1 < value {
-                best = (dimmer, value, chance_full);
+        let mut best = Choice { dimmer: 0.0, worth: f64::NEG_INFINITY, chance_full: 0.0, chance_late: 1.0 };
+        for (dimmer, works) in self.site.dimmers().zip(works) {
+            let bonus = if 1.0 <= dimmer { spare } else { 0.0 };
+            let (mut value, mut chance_late) = (0.0, 0.0);
+            for (error, weight) in &self.forecasts[0].1 {
+                let rate = rate_of(mean, *error);
+                let late = works.chance_late(rate + left_over, self.site.late_above_s, &self.fit);
+                let on_time = rate * (1.0 + worth.full_reply * dimmer) + bonus;
+                value += weight * ((1.0 - late) * on_time - late * worth.late(rate));
+                chance_late += weight * late;
+            }
+            if best.worth < value {
+                let chance_full = if 1.0 <= dimmer { 1.0 - chance_late } else { 0.0 };
+                best = Choice { dimmer, worth: value, chance_full, chance_late };
+            }
+            // Whoever is on time loses by dimming more.
+            if chance_late < SURELY_ON_TIME {
+                break;
             }
         }
         best
     }
 
-    /// Where the dimmer should be in the next minute.
-    fn dimmer(&self, servers: usize) -> f64 {
-        self.best_dimmer(servers, &self.capacity_next[servers - 1], self.next.0, self.next.1).0
+    /// Where the dimmer should be in the next minute, and how likely it is late even so.
+    fn dimmer(&self, servers: usize) -> (f64, f64) {
+        let best = self.best_dimmer(servers, &self.works(0, servers, 0), self.forecasts[0].0, self.left_over);
+        (best.dimmer, best.chance_late)
     }
 
-    /// What a minute is worth in which `active` servers serve and `booting` more only cost.
-    fn minute(&self, minute: usize, active: usize, booting: usize) -> f64 {
-        let Expected { worth, chance_full } = self.worth[minute][active - 1];
-        worth - chance_full * self.site.worth.spare_server * booting as f64
+    /// What a minute in `state` is worth.
+    fn minute(&self, minute: usize, state: State) -> f64 {
+        let Expected { worth, chance_full } = self.worth[minute][state.active - self.fewest][state.age];
+        let booting = f64::from(u8::from(0 < state.boot_left));
+        worth - chance_full * self.site.worth.spare_server * booting
     }
 
     /// The first step of the best plan.
-    fn best_change(&self, active: usize, boot_left: usize) -> Option<Change> {
-        let values = self.values();
-        let from = |minute: usize, active: usize, boot_left: usize| values[minute][self.state(active, boot_left)];
-        let keep = self.minute(0, active, usize::from(0 < boot_left))
-            + if 0 < boot_left { self.booted(1, active, boot_left, &from) } else { from(1, active, 0) };
+    fn best_change(&self, boot_left: usize) -> Option<Change> {
         if 0 < boot_left {
             return None;
         }
-        let mut best = (keep + WORTHWHILE, None);
-        if active < self.site.max_servers {
-            let value = self.boot(0, active, &from);
+        let values = self.values();
+        let now = State { active: self.active, boot_left: 0, age: GROWN };
+        let of = |state: State| self.minute(0, state) + values[1][self.place(self.older(state))];
+        let mut best = (of(now), None);
+        for (change, state) in self.changes(now) {
+            let value = match change {
+                Change::Boot => of(state),
+                Change::TakeAway => of(state) - WORTHWHILE,
+            };
             if best.0 < value {
-                best = (value, Some(Change::Boot));
-            }
-        }
-        if 1 < active {
-            let value = self.minute(0, active - 1, 0) + from(1, active - 1, 0);
-            if best.0 < value {
-                best = (value, Some(Change::TakeAway));
+                best = (value, Some(change));
             }
         }
         best.1
     }
 
-    /// What each state is worth from each minute to the end of the outlook, computed from the end.
+    /// What each state is worth from each minute on, computed from the end.
     fn values(&self) -> Vec<Vec<f64>> {
-        let states = self.state(self.site.max_servers, self.site.boot_minutes) + 1;
-        let mut values = vec![vec![0.0; states]; self.ahead + 1];
+        let states: Vec<State> = self.states().collect();
+        let tail = states
+            .iter()
+            .map(|state| TAIL_MINUTES * self.minute(self.ahead, State { age: GROWN, boot_left: 0, ..*state }));
+        let mut values = vec![Vec::new(); self.ahead + 1];
+        values[self.ahead] = tail.collect();
         for minute in (1..self.ahead).rev() {
-            for active in 1..=self.site.max_servers {
-                for boot_left in 0..=self.site.boot_minutes {
-                    let from = |minute: usize, active: usize, left: usize| values[minute][self.state(active, left)];
-                    let value = self.value(minute, active, boot_left, &from);
-                    values[minute][self.state(active, boot_left)] = value;
-                }
-            }
+            let of = |state: State| self.minute(minute, state) + values[minute + 1][self.place(self.older(state))];
+            let best = |state: &State| self.changes(*state).map(|(_, next)| of(next)).fold(of(*state), f64::max);
+            values[minute] = states.iter().map(best).collect();
         }
         values
     }
 
-    fn value(&self, minute: usize, active: usize, boot_left: usize, from: &dyn Fn(usize, usize, usize) -> f64) -> f64 {
-        if 0 < boot_left {
-            return self.minute(minute, active, 1) + self.booted(minute + 1, active, boot_left, from);
-        }
-        let mut best = self.minute(minute, active, 0) + from(minute + 1, active, 0);
-        if active < self.site.max_servers {
-            best = best.max(self.boot(minute, active, from));
-        }
-        if 1 < active {
-            best = best.max(self.minute(minute, active - 1, 0) + from(minute + 1, active - 1, 0));
-        }
-        best
+    /// What `state` could be made, at the beginning of a minute.
+    fn changes(&self, state: State) -> impl Iterator<Item = (Change, State)> {
+        let is_free = state.boot_left == 0;
+        let booted = match self.site.boot_minutes {
+            0 => State { active: state.active + 1, boot_left: 0, age: 0 },
+            minutes => State { boot_left: minutes, ..state },
+        };
+        let fewer = State { active: state.active - 1, boot_left: 0, age: GROWN };
+        let boot = (is_free && state.active < self.most).then_some((Change::Boot, booted));
+        let take_away = (is_free && self.fewest < state.active).then_some((Change::TakeAway, fewer));
+        boot.into_iter().chain(take_away)
     }
 
-    /// Beginning a boot now.
-    fn boot(&self, minute: usize, active: usize, from: &dyn Fn(usize, usize, usize) -> f64) -> f64 {
-        match self.site.boot_minutes {
-            0 => self.minute(minute, active + 1, 0) + from(minute + 1, active + 1, 0),
-            left => self.minute(minute, active, 1) + self.booted(minute + 1, active, left, from),
+    /// The state a minute later.
+    fn older(&self, state: State) -> State {
+        match state.boot_left {
+            1 if state.active < self.most => State { active: state.active + 1, boot_left: 0, age: 0 },
+            left => State { boot_left: left.saturating_sub(1), age: (state.age + 1).min(GROWN), ..state },
         }
     }
 
-    /// One more minute of a boot has passed.
-    fn booted(&self, minute: usize, active: usize, boot_left: usize, from: &dyn Fn(usize, usize, usize) -> f64) -> f64 {
-        let up = boot_left <= 1 && active < self.site.max_servers;
-        if up { from(minute, active + 1, 0) } else { from(minute, active, boot_left.saturating_sub(1)) }
+    fn states(&self) -> impl Iterator<Item = State> {
+        let boots = self.site.boot_minutes + 1;
+        (self.fewest..=self.most).flat_map(move |active| {
+            (0..boots).flat_map(move |boot_left| (0..AGES).map(move |age| State { active, boot_left, age }))
+        })
     }
 
-    fn state(&self, active: usize, boot_left: usize) -> usize {
-        (active - 1) * (self.site.boot_minutes + 1) + boot_left
+    fn place(&self, state: State) -> usize {
+        ((state.active - self.fewest) * (self.site.boot_minutes + 1) + state.boot_left) * AGES + state.age
     }
+}
+
+/// What a plan has made of the servers.
+#[derive(Clone, Copy, Debug)]
+struct State {
+    active: usize,
+    /// Minutes until the booting server is up; zero if none is.
+    boot_left: usize,
+    /// Minutes since the newest came up.
+    age: usize,
 }
 
 #[cfg(test)]

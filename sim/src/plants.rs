@@ -33,7 +33,7 @@ pub(crate) use readings::{Readings, ServiceReadings};
 pub use retries::RetrySpec;
 pub use service_time::ServiceTime;
 pub use spec::{Call, Cancellation, PlantSpec, ServiceSpec, WhileCalling};
-pub(crate) use swim::{COLD_FULL_S, MEAN_BASIC_S, MEAN_FULL_S, PERIOD_S, PERIODS, Swim, WARM_AFTER};
+pub(crate) use swim::{COLD_FULL_S, MEAN_BASIC_S, MEAN_FULL_S, PERIOD_S, PERIODS, Swim, WARM_AFTER, uniform};
 pub use swim::{Orders, Period, Scale, SwimConfig};
 pub use warm_up::WarmUpSpec;
 

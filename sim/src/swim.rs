@@ -5,6 +5,7 @@
 //! because its decisions, instants and scores are those of the exemplar, so that results can be laid beside published ones.
 
 mod managers;
+mod recording;
 mod score;
 mod trace;
 
@@ -17,6 +18,7 @@ pub use managers::{
     Agent, AnyManager, Brief, Constant, Manager, ManagerKind, PerfectForecast, Reactive, Reactive2, Setting,
     best_static,
 };
+pub use recording::{Recipe, Rows};
 pub use score::{Score, Summary, Utility, is_late};
 pub use trace::{Trace, TraceError};
 

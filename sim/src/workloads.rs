@@ -12,7 +12,7 @@ mod course;
 mod diurnal;
 mod levels;
 mod ramp;
-mod recorded;
+pub(crate) mod recorded;
 mod replay;
 mod stamps;
 mod step;

@@ -5,12 +5,15 @@
 
 pub(crate) mod compare;
 pub(crate) mod proving;
+mod scenario;
 pub(crate) mod swim;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use homeostat_core::{ActionId, IncidentId, Millis};
+
+pub(crate) use scenario::SimRunArgs;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -407,6 +410,9 @@ Examples:
   homeostat sim run my-scenario.yaml --report run.html
   homeostat sim run --plant swim --trace arrivals.delta --config large --boot 180 --seeds 10")]
     Run(Box<SimRunArgs>),
+    /// Make a trace of arrivals for `sim run --plant swim` from a recording in CSV.
+    #[command(after_help = swim::TRACE_EXAMPLES)]
+    Trace(swim::TraceArgs),
     /// Run every shipped scenario with many seeds. Exit code 1 if a checker complains; the seed is printed.
     #[command(after_help = "Example:\n  homeostat sim swarm --seeds 1000")]
     Swarm {
@@ -489,31 +495,6 @@ pub(crate) struct SimRecordArgs {
     /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,
-}
-
-/// Arguments of `sim run`.
-#[derive(Debug, Args)]
-pub(crate) struct SimRunArgs {
-    /// A shipped scenario's name (see `homeostat sim list`) or a scenario file.
-    #[arg(required_unless_present = "plant")]
-    pub(crate) scenario: Option<String>,
-    /// The seed that decides the run.
-    #[arg(long, default_value_t = 1)]
-    pub(crate) seed: u64,
-    /// Let the seed also move rates, delays and faults within bounds, as the swarm does.
-    #[arg(long)]
-    pub(crate) perturbed: bool,
-    /// Run it twice, and say at which record two runs of the same seed part. A run that fails is always run twice.
-    #[arg(long)]
-    pub(crate) twice: bool,
-    /// Write a report with plots.
-    #[arg(long, value_name = "FILE.html")]
-    pub(crate) report: Option<PathBuf>,
-    /// Print JSON.
-    #[arg(long)]
-    pub(crate) json: bool,
-    #[command(flatten)]
-    pub(crate) swim: swim::SwimArgs,
 }
 
 /// What can be measured.

@@ -197,6 +197,25 @@ fn a_trace_is_managed_minute_by_minute() {
     assert_eq!(told(&trace, &["steady_state"]).status.code(), Some(2));
 }
 
+/// Scenario: a recording of requests becomes a trace, which the plant SWIM then runs on; a missing column is asked for.
+/// Guarantees: the trace is one that can be run, and what it is like is said; the mistake is named with 64.
+#[test]
+fn a_recording_becomes_a_trace() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let (recording, trace) = (path("requests.csv"), path("arrivals.delta"));
+    let rows: String = (0..600).map(|second| format!("{second}\n")).collect();
+    std::fs::write(&recording, format!("at\n{rows}")).unwrap();
+    let made = ended(&["sim", "trace", &recording, "--time", "at", "--peak", "5", "--out", &trace]);
+    assert_eq!(made.status.code(), Some(0), "{}", stderr(&made));
+    assert!(stdout(&made).contains("requests in 105 minutes"), "{}", stdout(&made));
+    let run = ended(&["sim", "run", "--plant", "swim", "--trace", &trace, "--seeds", "1", "--manager", "nothing"]);
+    assert_eq!(run.status.code(), Some(0), "{}", stderr(&run));
+    let wrong = ended(&["sim", "trace", &recording, "--time", "when", "--out", &trace]);
+    assert_eq!(wrong.status.code(), Some(64));
+    assert!(stderr(&wrong).contains("a column called when"), "{}", stderr(&wrong));
+}
+
 /// Scenario: the sampler is measured on generated traffic and on a file, and given a broken file and a budget that is none.
 /// Guarantees: figures for people and as JSON; a mistake is named by line and column with exit code 64; wrong use ends with 2.
 #[test]

@@ -3,6 +3,8 @@
 //! Answers how many requests so many servers can answer in time, with caches as warm as they are, and what minutes are
 //! worth. The numbers are given and not learned, as for the published planners of such sites.
 
+use super::delay::{self, Fit};
+
 /// A site of servers that share the load evenly and can dim their replies.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Site {
@@ -39,26 +41,14 @@ pub struct Worth {
     pub late_capacity: f64,
 }
 
-/// How much more a late minute is feared than it costs: a promise is broken, and the minute after it inherits the queue.
-const LATE_FEAR: f64 = 3.0;
-
-/// The utilisation above which a minute is late whatever the formula for steady state says: a minute is too short for it.
-const RHO_MAX: f64 = 0.945;
-
-/// Below this utilisation replies take about their own work, whatever arrives in bursts.
-const RHO_TELLING: f64 = 0.55;
-
-/// How fast a queue's delay grows within a minute above that, in seconds for a whole server too little: half a minute on
-/// average.
-const OVERLOAD_S: f64 = 30.0;
-
-/// Halvings of the interval in which the capacity is searched; sixteen find it within a thousandth of a request.
-const HALVINGS: usize = 16;
+/// How much more a late minute is feared than it costs, in late minutes of an idle site: a promise is broken, and the minute
+/// after it inherits the queue. A site that is nearly full loses little by the published utilities, and would not care.
+const LATE_FEAR: f64 = 1.0;
 
 impl Worth {
-    /// What a late minute costs with so many requests per second.
+    /// What a late minute costs with so many requests per second, and what it is feared for on top.
     pub(super) fn late(&self, rate: f64) -> f64 {
-        LATE_FEAR * self.late_slope * (self.late_capacity - rate).max(0.0)
+        self.late_slope * ((self.late_capacity - rate).max(0.0) + LATE_FEAR * self.late_capacity)
     }
 }
 
@@ -69,80 +59,70 @@ impl Site {
         (0..=last).rev().map(move |level| f64::from(level) / f64::from(last))
     }
 
-    /// The rate at which, in steady state, replies would take as long as they took; `None` where delays say little, because
-    /// the servers were mostly idle, or overloaded so that a queue's age is seen and not a rate.
-    pub(super) fn rate_behind(&self, coldness: &[f64], dimmer: f64, rate: f64, response_s: f64) -> Option<f64> {
-        let works = self.works(coldness, dimmer);
-        let work = works.iter().sum::<f64>() / works.len() as f64;
-        let rho = rate * work / works.len() as f64;
-        let behind = (1.0 - work / response_s.max(work)).min(RHO_MAX);
-        (RHO_TELLING < rho && rho < RHO_MAX && 1.0 <= dimmer).then(|| behind / work * works.len() as f64)
-    }
-
-    fn works(&self, coldness: &[f64], dimmer: f64) -> Vec<f64> {
+    /// How each of the servers with these caches (the share of a cold cache's cost that is left, by server) works.
+    pub(super) fn works(&self, coldness: &[f64], dimmer: f64) -> Works {
         let basic = (1.0 - dimmer) * self.basic_s;
-        coldness.iter().map(|cold| dimmer * (self.full_s + self.cold_full_s * cold) + basic).collect()
-    }
-
-    /// The most requests per second that servers with these caches (the share of a cold cache's cost that is left, by
-    /// server) answer on time.
-    pub(super) fn capacity(&self, coldness: &[f64], dimmer: f64) -> f64 {
-        let works = self.works(coldness, dimmer);
-        let (mut low, mut high) = (0.0, works.len() as f64 / self.basic_s);
-        for _ in 0..HALVINGS {
-            let middle = 0.5 * (low + high);
-            if self.response_s(&works, middle) <= self.late_above_s {
-                low = middle;
-            } else {
-                high = middle;
+        let mut each: Vec<(f64, f64)> = Vec::new();
+        let count = coldness.len() as f64;
+        for cold in coldness {
+            let cold = if *cold < WARM { 0.0 } else { *cold };
+            let work = dimmer * (self.full_s + self.cold_full_s * cold) + basic;
+            match each.last_mut() {
+                Some((last, share)) if (*last - work).abs() < 1e-12 => *share += 1.0 / count,
+                _ => each.push((work, 1.0 / count)),
             }
         }
-        low
-    }
-
-    /// The mean response time when `rate` is shared evenly by servers whose replies take this much work: processor sharing
-    /// in steady state, S / (1 - ρ), and beyond it a queue that grows for a minute.
-    fn response_s(&self, works: &[f64], rate: f64) -> f64 {
-        let each = rate / works.len() as f64;
-        let of = |work: &f64| {
-            let rho = each * work;
-            let steady = work / (1.0 - rho.min(RHO_MAX));
-            steady + (rho - RHO_MAX).max(0.0) * OVERLOAD_S
-        };
-        works.iter().map(of).sum::<f64>() / works.len() as f64
+        let mean = each.iter().map(|(work, share)| work * share).sum();
+        Works { each, servers: count, mean }
     }
 }
 
-/// How much worse a minute is than its mean rate says, because arrivals come in bursts: a mean and a deviation, relative
-/// to the rate, learned from how long replies took.
+/// Below this share a cache counts as warm.
+const WARM: f64 = 0.02;
+
+/// Servers that share the load evenly.
 #[derive(Clone, Debug)]
-pub(super) struct Bursts {
-    sum: f64,
-    squares: f64,
-    minutes: f64,
+pub(super) struct Works {
+    /// Seconds of work of a reply, and the share of the servers for which it is so.
+    each: Vec<(f64, f64)>,
+    servers: f64,
+    /// Their mean.
+    mean: f64,
 }
 
-/// What is assumed of bursts at first, and for how many minutes that counts.
-const BURSTS_FIRST: (f64, f64) = (0.05, 4.0);
-
-impl Bursts {
-    pub(super) fn new() -> Bursts {
-        let (deviation, minutes) = BURSTS_FIRST;
-        Bursts { sum: 0.0, squares: minutes * deviation * deviation, minutes }
+impl Works {
+    /// The utilisation if `rate` arrives.
+    pub(super) fn rho(&self, rate: f64) -> f64 {
+        rate * self.mean / self.servers
     }
 
-    /// A minute behaved as if `excess`, relative to its rate, had come on top.
-    pub(super) fn learn(&mut self, excess: f64) {
-        self.sum += excess;
-        self.squares += excess * excess;
-        self.minutes += 1.0;
+    /// Waiting if `rate` arrives as a Poisson process, in seconds, averaged over requests.
+    fn waiting_s(&self, rate: f64) -> f64 {
+        let per_server = rate / self.servers;
+        self.each.iter().map(|(work, share)| share * work * delay::waiting(per_server * work)).sum()
     }
 
-    /// Mean and deviation. Lucky minutes are no capacity: the mean is never below zero.
-    pub(super) fn excess(&self) -> (f64, f64) {
-        let mean = self.sum / self.minutes;
-        (mean.max(0.0), (self.squares / self.minutes - mean * mean).max(0.0).sqrt())
+    /// By which factor replies that took so long had waited more than a Poisson process had.
+    pub(super) fn factor(&self, rate: f64, response_s: f64) -> f64 {
+        (response_s - self.mean) / self.waiting_s(rate).max(1e-9)
     }
+
+    /// How likely replies take more than `limit_s` if `rate` arrives.
+    pub(super) fn chance_late(&self, rate: f64, limit_s: f64, fit: &Fit) -> f64 {
+        if limit_s <= self.mean {
+            return 1.0;
+        }
+        let most = ((limit_s - self.mean) / self.waiting_s(rate).max(1e-9)).ln();
+        let factor = fit.at(self.rho(rate));
+        chance_above(most, factor.log_mean, factor.log_deviation)
+    }
+}
+
+/// How likely a reading of this mean and deviation is above `limit`. By the logistic distribution, whose tails are heavier
+/// than the normal one's: 1 / (1 + exp((limit - mean) / s)) with s = σ √3 / π.
+fn chance_above(limit: f64, mean: f64, deviation: f64) -> f64 {
+    let scale = (deviation * 3.0_f64.sqrt() / std::f64::consts::PI).max(1e-9);
+    1.0 / (1.0 + ((limit - mean) / scale).clamp(-500.0, 500.0).exp())
 }
 
 /// How warm the cache of each server is: by its place, because the cache outlives the server.
@@ -151,9 +131,6 @@ pub(super) struct Heat {
     served: Vec<f64>,
     warm_after: f64,
 }
-
-/// Minutes after which a server that is still to come is looked at: it warms up while it serves.
-const LATER_MINUTES: f64 = 1.5;
 
 impl Heat {
     pub(super) fn new(site: &Site) -> Heat {
@@ -166,20 +143,31 @@ impl Heat {
         self.served.iter_mut().take(active).for_each(|served| *served += each);
     }
 
-    /// The share of a cold cache's cost that is left at each of the first `servers`, in the middle of the next minute.
-    pub(super) fn next(&self, servers: usize, rate: f64) -> Vec<f64> {
-        self.after(servers, 0.5, rate)
+    /// The share of a cold cache's cost that is left at each of the first `servers`, in the middle of a minute.
+    pub(super) fn at(&self, servers: usize, rate: f64, fleet: &Fleet) -> Vec<f64> {
+        let each = 60.0 * rate / servers.max(1) as f64;
+        let of = |(place, served): (usize, &f64)| {
+            let minutes = if place < fleet.active { fleet.minutes } else { fleet.minutes_new };
+            (-(served + (minutes + 0.5) * each) / self.warm_after).exp()
+        };
+        self.served.iter().take(servers).enumerate().map(of).collect()
     }
 
-    /// The same, some minutes later.
-    pub(super) fn later(&self, servers: usize, rate: f64) -> Vec<f64> {
-        self.after(servers, LATER_MINUTES, rate)
+    /// Whether the server at `place` has a warm cache.
+    pub(super) fn is_warm(&self, place: usize) -> bool {
+        self.served.get(place).is_none_or(|served| (-served / self.warm_after).exp() < WARM)
     }
+}
 
-    fn after(&self, servers: usize, minutes: f64, rate: f64) -> Vec<f64> {
-        let more = minutes * 60.0 * rate / servers.max(1) as f64;
-        self.served.iter().take(servers).map(|served| (-(served + more) / self.warm_after).exp()).collect()
-    }
+/// For how long servers will have served by the minute in question.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fleet {
+    /// Servers that take requests now.
+    pub(super) active: usize,
+    /// Whole minutes that they serve before that minute.
+    pub(super) minutes: f64,
+    /// Whole minutes that those serve which come in between.
+    pub(super) minutes_new: f64,
 }
 
 #[cfg(test)]
@@ -200,17 +188,22 @@ mod tests {
         }
     }
 
-    /// Scenario: one to four warm servers whose full replies take 40 ms, that is 25 a second each.
-    /// Guarantees: each adds nearly as much as it can do; dimming adds far more; a cold cache takes more than half away.
+    /// Scenario: one to four warm servers whose full replies take 40 ms, that is 25 a second each, and nothing learned yet.
+    /// Guarantees: nine tenths of what they can do are on time and a twentieth more than that is late; dimming helps; a cold
+    /// cache makes late what a warm one does in time.
     #[test]
-    fn capacity_grows_with_servers_and_falls_with_cold() {
-        let site = site();
+    fn servers_are_on_time_up_to_what_they_can_do() {
+        let (site, fit) = (site(), super::super::delay::Bursts::new().fit());
+        let late =
+            |coldness: &[f64], dimmer: f64, rate: f64| site.works(coldness, dimmer).chance_late(rate, 0.75, &fit);
         for servers in 1..=4 {
-            let capacity = site.capacity(&vec![0.0; servers], 1.0) / servers as f64;
-            assert!((22.0..25.0).contains(&capacity), "{capacity}");
+            let warm = vec![0.0; servers];
+            let all = 25.0 * servers as f64;
+            assert!(late(&warm, 1.0, 0.88 * all) < 0.05, "{}", late(&warm, 1.0, 0.88 * all));
+            assert!(0.9 < late(&warm, 1.0, 1.05 * all));
+            assert!(late(&warm, 0.5, 1.05 * all) < 0.01);
+            assert!(0.9 < late(&vec![1.0; servers], 1.0, 0.8 * all));
         }
-        assert!(20.0 * site.capacity(&[0.0], 1.0) < site.capacity(&[0.0], 0.0));
-        assert!(site.capacity(&[1.0], 1.0) < 0.5 * site.capacity(&[0.0], 1.0));
     }
 
     /// Scenario: one server serves two thousand requests; the other none.
@@ -219,8 +212,13 @@ mod tests {
     fn caches_warm_by_what_they_serve() {
         let mut heat = Heat::new(&site());
         heat.serve(2000.0 / 60.0, 1);
-        let cold = heat.next(2, 0.0);
+        let now = Fleet { active: 1, minutes: 0.0, minutes_new: 0.0 };
+        let cold = heat.at(2, 0.0, &now);
         assert!((cold[0] - (-1.0_f64).exp()).abs() < 1e-9 && (cold[1] - 1.0).abs() < 1e-9);
-        assert!(heat.later(2, 30.0)[1] < heat.next(2, 30.0)[1]);
+        assert!(heat.at(2, 30.0, &Fleet { minutes: 1.0, ..now })[0] < heat.at(2, 30.0, &now)[0]);
+        assert!(heat.at(2, 30.0, &Fleet { minutes_new: 1.0, ..now })[1] < heat.at(2, 30.0, &now)[1]);
+        assert!(!heat.is_warm(0));
+        heat.serve(300.0, 1);
+        assert!(heat.is_warm(0) && !heat.is_warm(1));
     }
 }

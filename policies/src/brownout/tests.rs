@@ -81,3 +81,27 @@ fn a_surge_dims_until_servers_are_up() {
     assert!(told[20].1 < 0.5, "{told:?}");
     assert!(told.iter().take(20).all(|(_, dimmer)| 1.0 <= *dimmer), "{told:?}");
 }
+
+/// Scenario: servers cost nothing, forty requests a second on three servers whose caches are empty but for those three.
+/// Guarantees: more servers are booted although each dims replies while its cache is cold: what is gained afterwards counts.
+#[test]
+fn a_cold_server_is_worth_its_beginning() {
+    let cold = Site { cold_full_s: 0.05, worth: Worth { spare_server: 0.0, ..site().worth }, ..site() };
+    let told = follow(cold, std::iter::repeat_n(66.0, 60), 3);
+    assert!(3 < told[59].0, "{told:?}");
+    assert_eq!(told[59].1, 1.0);
+}
+
+/// Scenario: a site of quiet minutes, and one at its very limit.
+/// Guarantees: advice says how likely the next minute is late: hardly, and not above what a dimmer can prevent.
+#[test]
+fn advice_tells_its_doubt() {
+    let mut planner = Brownout::new(site());
+    let seen =
+        |arrivals_per_s, response_s| Seen { arrivals_per_s, response_s: Some(response_s), active: 2, booting: false };
+    (0..10).for_each(|_| planner.observe(&seen(10.0, 0.05)));
+    assert!(planner.decide(&seen(10.0, 0.05)).chance_late < 0.001);
+    (0..10).for_each(|_| planner.observe(&seen(49.0, 0.7)));
+    let advice = planner.decide(&seen(49.0, 0.7));
+    assert!(advice.dimmer < 1.0 && advice.chance_late < 0.1, "{advice:?}");
+}

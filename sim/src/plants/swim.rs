@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use homeostat_core::Seed;
 
-pub(crate) use service::{COLD_FULL_S, MEAN_BASIC_S, MEAN_FULL_S, WARM_AFTER};
+pub(crate) use service::{COLD_FULL_S, MEAN_BASIC_S, MEAN_FULL_S, WARM_AFTER, uniform};
 
 use server::{Job, Server};
 use service::ServiceTimes;

@@ -104,6 +104,17 @@ impl Trace {
         Ok(Trace { instants: instants.into() })
     }
 
+    /// Of instants in seconds since the start, in order.
+    pub(crate) fn of(instants: Vec<f64>) -> Trace {
+        Trace { instants: instants.into() }
+    }
+
+    /// The text of a `.delta` file.
+    pub fn to_delta(&self) -> String {
+        let before = std::iter::once(&0.0).chain(self.instants.iter());
+        self.instants.iter().zip(before).map(|(at, before)| format!("{:.6}\n", at - before)).collect()
+    }
+
     /// When requests arrive, in seconds since the start, in order; what comes after the end of a run is left out.
     pub fn instants(&self) -> &Arc<[f64]> {
         &self.instants
@@ -133,6 +144,7 @@ mod tests {
         assert_eq!(&trace.instants()[..], &[0.5, 2.0, 61.0]);
         assert!((trace.rates()[0] - 2.0 / 60.0).abs() < 1e-12);
         assert!((trace.rates()[1] - 1.0 / 60.0).abs() < 1e-12);
+        assert_eq!(Trace::parse("t.delta", &trace.to_delta()).unwrap(), trace);
     }
 
     /// Scenario: text, negative, endless and undefined gaps, and a file without any.

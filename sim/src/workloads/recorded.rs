@@ -177,7 +177,7 @@ impl Source<'_> {
         })
     }
 
-    fn short(&self, expected: &'static str, found: usize) -> RecordedError {
+    pub(crate) fn short(&self, expected: &'static str, found: usize) -> RecordedError {
         RecordedError::Short { path: self.path.to_owned(), expected, found }
     }
 }

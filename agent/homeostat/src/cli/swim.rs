@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use homeostat_sim::swim::{ManagerKind, Setting, SwimConfig, Utility};
+use homeostat_sim::swim::{ManagerKind, Recipe, Rows, Setting, SwimConfig, Utility};
 
 /// Plants that run on a trace rather than in a scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -115,6 +115,64 @@ impl SwimArgs {
     pub(crate) fn setting(&self) -> ManagerKind {
         ManagerKind::Static(Setting { servers: usize::from(self.servers), dimmer: self.dimmer })
     }
+}
+
+/// Shown below the help of `sim trace`.
+pub(crate) const TRACE_EXAMPLES: &str = "\
+Examples:
+  homeostat sim trace requests.csv --time TIMESTAMP --peak 70 --out arrivals.delta
+  homeostat sim trace views.csv --time ds --count y --log --from 0.5 --to 0.52 --peak 70 --out arrivals.delta
+
+Without --count each row is a request; it is repeated until the busiest minute has --peak requests per second. With --count
+each row says how many there were. The part from --from to --to fills the 105 minutes of a run.";
+
+/// Arguments of `sim trace`.
+#[derive(Debug, Args)]
+pub(crate) struct TraceArgs {
+    /// The recording; its first line names the columns.
+    #[arg(value_name = "FILE.csv")]
+    pub(crate) recording: PathBuf,
+    /// The column of the instants: seconds, dates, or dates with times.
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) time: String,
+    /// The column of numbers of requests; without it, each row is one request.
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) count: Option<String>,
+    /// The numbers are natural logarithms.
+    #[arg(long, requires = "count")]
+    pub(crate) log: bool,
+    /// Where the part that is used begins, as a share of the recording.
+    #[arg(long, default_value_t = 0.0, value_parser = parse_dimmer)]
+    pub(crate) from: f64,
+    /// Where it ends.
+    #[arg(long, default_value_t = 1.0, value_parser = parse_dimmer)]
+    pub(crate) to: f64,
+    /// Requests per second in the busiest minute.
+    #[arg(long, default_value_t = 70.0, value_parser = parse_peak)]
+    pub(crate) peak: f64,
+    /// Decides what the recording does not say.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Where to write.
+    #[arg(long, value_name = "FILE.delta")]
+    pub(crate) out: PathBuf,
+}
+
+impl TraceArgs {
+    /// What is to be made of the recording.
+    pub(crate) fn recipe(&self) -> Recipe {
+        let at = self.time.clone();
+        let rows = match self.count.clone() {
+            Some(count) => Rows::Counts { at, count, are_logarithms: self.log },
+            None => Rows::Requests { at },
+        };
+        Recipe { rows, from: self.from.min(self.to), to: self.from.max(self.to), peak_per_s: self.peak }
+    }
+}
+
+fn parse_peak(text: &str) -> Result<f64, String> {
+    let peak = text.parse().ok().filter(|peak| (1.0..=1000.0).contains(peak));
+    peak.ok_or_else(|| "expected requests per second from 1 to 1000, such as 70".to_owned())
 }
 
 fn parse_boot(text: &str) -> Result<f64, String> {

@@ -26,6 +26,7 @@ use crate::cli::{SimCommand, SimRunArgs};
 pub(super) fn simulate(command: SimCommand, out: &mut dyn Write) -> Result<Answer, CommandError> {
     match command {
         SimCommand::Run(args) => run(&args, out),
+        SimCommand::Trace(args) => swim::trace(&args, out),
         SimCommand::Swarm { seeds, seed, json } => {
             let (swarm, took) = swarm(seeds, seed)?;
             if json {

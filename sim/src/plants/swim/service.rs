@@ -87,7 +87,7 @@ fn standard_normal(stream: &mut Stream) -> f64 {
 }
 
 /// Uniform in [0, 1), from 53 random bits.
-fn uniform(stream: &mut Stream) -> f64 {
+pub(crate) fn uniform(stream: &mut Stream) -> f64 {
     (stream.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
 }
 

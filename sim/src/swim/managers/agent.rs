@@ -2,7 +2,7 @@
 //!
 //! Answers what Homeostat's planner for sites with a dimmer earns here. It sees what every manager sees and is told the
 //! plant's published mean service times, as the published planners are. It is the planner of `policies` alone: the loop,
-//! its guards and its trials are not in between, because the loop cannot actuate a dimmer.
+//! its guards and its trials are not in between, because a policy of the catalogue has no memory of minutes.
 
 use homeostat_policies::brownout::{Advice, Brownout, Change, Seen, Site, Worth};
 
@@ -52,7 +52,8 @@ impl Manager for Agent {
     }
 
     fn decide(&mut self, seen: &Period) -> Orders {
-        let Advice { change, dimmer } = self.planner.decide(&reading(seen));
+        let Advice { change, dimmer, .. } = self.planner.decide(&reading(seen));
+
         let scale = change.map(|change| match change {
             Change::Boot => Scale::Add,
             Change::TakeAway => Scale::Remove,

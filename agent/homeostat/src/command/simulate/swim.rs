@@ -10,7 +10,7 @@ use homeostat_core::Seed;
 use homeostat_sim::swim::{self, AnyManager, Brief, ManagerKind, Period, Score, Summary, SwimRun, Trace, Utility};
 use serde_json::{Value, json};
 
-use crate::cli::swim::{SwimArgs, Who};
+use crate::cli::swim::{SwimArgs, TraceArgs, Who};
 use crate::command::{Answer, CommandError, write_json};
 
 /// What one manager earned over all seeds.
@@ -37,6 +37,23 @@ pub(super) fn run(args: &SwimArgs, first_seed: u64, json: bool, out: &mut dyn Wr
     } else {
         write_rows(out, args, &rows)?;
     }
+    Ok(Answer::Yes)
+}
+
+/// Makes a trace of a recording, and says what it is like.
+pub(super) fn trace(args: &TraceArgs, out: &mut dyn Write) -> Result<Answer, CommandError> {
+    let path = &args.recording;
+    let unusable = |source| CommandError::Recording { path: path.clone(), source };
+    let trace = args.recipe().trace(path, Seed(args.seed)).map_err(unusable)?;
+    std::fs::write(&args.out, trace.to_delta())
+        .map_err(|source| CommandError::Write { path: args.out.clone(), source })?;
+    let rates = trace.rates();
+    let (most, mean) = (rates.iter().copied().fold(0.0, f64::max), rates.iter().sum::<f64>() / rates.len() as f64);
+    let (requests, path) = (trace.instants().len(), args.out.display());
+    writeln!(
+        out,
+        "{path}: {requests} requests in 105 minutes, {mean:.1} per second on average, {most:.1} in the busiest minute"
+    )?;
     Ok(Answer::Yes)
 }
 

@@ -104,8 +104,8 @@ impl Policy for Restart {
 /// Five times as many traces of every service, whatever the budget is.
 struct Raise;
 
-/// Between two raises: what was kept before the last one must have left the rates by which the next is judged.
-const RAISED_EVERY: Millis = Millis::from_secs(40);
+/// Between two raises: the last one must have left the past from which the next one's counterfactual is made.
+const RAISED_EVERY: Millis = Millis::from_secs(240);
 
 impl Policy for Raise {
     fn name(&self) -> &'static str {

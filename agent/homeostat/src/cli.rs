@@ -10,7 +10,7 @@ pub(crate) mod proving;
 mod scenario;
 pub(crate) mod swim;
 
-pub(crate) use bench::{BenchCommand, SamplingBenchArgs, parse_share};
+pub(crate) use bench::{BenchCommand, SamplingBenchArgs};
 
 use std::path::PathBuf;
 
@@ -510,6 +510,7 @@ pub(crate) struct SimRecordArgs {
 
 #[cfg(test)]
 mod tests {
+    use super::bench::parse_share;
     use super::*;
     use clap::CommandFactory;
 

@@ -18,7 +18,7 @@ use axum::{Json, Router};
 use homeostat_adapters::{ActuatorConfig, ActuatorError, Actuators, ScaleEndpoint, SourceConfig, Sources, Webhook};
 use homeostat_core::{
     ActionId, Actuation, IncidentId, Indicator, Observation, Replicas, SamplingProbability, ServiceName,
-    ServiceSampling, Severity, Target, Timestamp,
+    ServiceSampling, Severity, Target, Timestamp, Witness,
 };
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -222,7 +222,7 @@ async fn what_answers_is_observed_and_nothing_else() {
     let scale_endpoints = endpoints.map(|(service, endpoint)| (ServiceName::from(service), endpoint)).into();
     let sources = Sources::new(SourceConfig { scale_endpoints, ..SourceConfig::default() });
     let expected = |service, indicator, value, now| {
-        Observation::new(Target::Service(ServiceName::from(service)), indicator, value, now)
+        Observation::new(Target::Service(ServiceName::from(service)), indicator, value, now).by(Witness::ScaleEndpoint)
     };
     // A machine that is too busy to answer in time is asked again; what must not be observed never is.
     for round in 0..ROUNDS_MAX {

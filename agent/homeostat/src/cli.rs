@@ -5,6 +5,7 @@
 
 mod bench;
 pub(crate) mod compare;
+pub(crate) mod goals;
 pub(crate) mod policy;
 pub(crate) mod proving;
 mod scenario;
@@ -85,7 +86,7 @@ A goal is written like this, under spec:
         latency: { threshold: 800ms, ratio: 99% }
     telemetry:
       budget: { spansPerSecond: 500 }")]
-    Goals(GoalsArgs),
+    Goals(goals::GoalsArgs),
     /// Why an action was taken, or what is known of an incident: evidence, cause, alternatives, guards, outcome.
     #[command(after_help = "\
 Examples:
@@ -205,25 +206,6 @@ pub(crate) struct ApiArgs {
 pub(crate) struct StatusArgs {
     #[command(flatten)]
     pub(crate) api: ApiArgs,
-    /// Print JSON.
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-/// Arguments of `goals`.
-#[derive(Debug, Args)]
-pub(crate) struct GoalsArgs {
-    #[command(flatten)]
-    pub(crate) api: ApiArgs,
-    /// Ask nobody: derive from this manifest.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) manifest: Option<PathBuf>,
-    /// Assume that so many journeys of each kind begin per second; 10 unless told.
-    #[arg(long, value_name = "N", requires = "manifest", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
-    pub(crate) journeys_per_second: Option<u32>,
-    /// Assume that a journey has so many spans; 10 unless told.
-    #[arg(long, value_name = "N", requires = "manifest", value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub(crate) spans_per_journey: Option<u32>,
     /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,

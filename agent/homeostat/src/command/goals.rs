@@ -7,7 +7,7 @@ use std::io::Write;
 use homeostat_policies::goals::Traffic;
 
 use super::{Answer, CommandError, asking, write_json};
-use crate::cli::GoalsArgs;
+use crate::cli::goals::GoalsArgs;
 use crate::client::AgentClient;
 use crate::goals::{ASSUMED, GoalsReport};
 use crate::manifest::Manifest;

@@ -7,7 +7,7 @@ use super::*;
 use homeostat_pipeline::sample::{JudgeConfig, Mode, Rule};
 
 use homeostat_core::{
-    Autonomy, BasisPoints, BlastRadius, Importance, LearningSettings, Micros, Millis, Range, RateBudget,
+    Autonomy, BasisPoints, BlastRadius, GuardSettings, Importance, LearningSettings, Micros, Millis, Range, RateBudget,
     RestartPermission, SamplingProbability, Seed, ServicePermissions,
 };
 
@@ -187,6 +187,17 @@ fn every_setting_can_be_written() {
     let predictive = scaling.predictive;
     assert_eq!((predictive.enabled, predictive.coverage), (true, BasisPoints(9500)));
     assert_eq!((predictive.start_delay, predictive.reduce_after), (Millis::from_secs(90), Millis::from_secs(45)));
+    check_guards(&guards);
+    assert_eq!((perception.contradiction_above, perception.blind_above), (BasisPoints(4000), BasisPoints(1000)));
+    assert_eq!((perception.stale_after, perception.forget_after), (Millis::from_secs(1), Millis::from_secs(2)));
+    assert_eq!(manifest.scale_endpoints[&pay], "http://h:80/scale");
+    assert_eq!(learning, LearningSettings { exploration: BasisPoints(200), seed: Seed(7) });
+    let (held, interval) = (manifest.hold_at_start, manifest.span_metrics_interval);
+    assert_eq!((held, interval), (true, Some(Millis::from_secs(15))));
+}
+
+/// The guards as `every_setting_can_be_written` has them.
+fn check_guards(guards: &GuardSettings) {
     assert_eq!((guards.per_target.actions_max, guards.scaling.actions_max, guards.global.actions_max), (1, 2, 0));
     assert_eq!(guards.global.window, Millis::from_secs(3));
     assert_eq!((guards.replica_factor_max, guards.sampling_factor_max), (BasisPoints(15_000), BasisPoints(40_000)));
@@ -199,13 +210,6 @@ fn every_setting_can_be_written() {
     assert_eq!((guards.blast_radius, guards.allow_zero, guards.dwell_factor), (radius, true, BasisPoints(30_000)));
     assert_eq!((guards.storm_above, guards.disarm.undone_max), (BasisPoints(7000), 2));
     assert_eq!((guards.disarm.rearm_after, guards.yield_for), (Millis::from_secs(5), Millis::from_secs(6)));
-    assert_eq!(perception.contradiction_above, BasisPoints(4000));
-    assert_eq!((perception.stale_after, perception.forget_after), (Millis::from_secs(1), Millis::from_secs(2)));
-    assert_eq!(perception.blind_above, BasisPoints(1000));
-    assert_eq!(manifest.scale_endpoints[&pay], "http://h:80/scale");
-    assert_eq!(learning, LearningSettings { exploration: BasisPoints(200), seed: Seed(7) });
-    assert!(manifest.hold_at_start);
-    assert_eq!(manifest.span_metrics_interval, Some(Millis::from_secs(15)));
 }
 
 /// Scenario: everything that concerns restarts, limits, dimmers and profiles is given a value other than its default.

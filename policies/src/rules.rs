@@ -107,9 +107,9 @@ impl<'a> Round<'a> {
                     standing.holds.insert(facts.service.clone(), since);
                 }
                 Outcome::Known(Worth::Flag(true)) => {
-                    let what =
-                        format!("it holds of more than the {} services that can be remembered", Standing::HOLDS_MAX);
-                    note(&mut standing, facts.service, || what);
+                    note(&mut standing, facts.service, || {
+                        format!("it holds of more than the {} services that can be remembered", Standing::HOLDS_MAX)
+                    });
                 }
                 Outcome::Unknown => standing.unknown += 1,
                 Outcome::Failed(failure) => note(&mut standing, facts.service, || failure.to_string()),

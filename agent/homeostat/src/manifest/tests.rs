@@ -122,12 +122,8 @@ fn a_manifest_of_everything_is_taken_and_annotated() {
     );
 }
 
-/// Scenario: every setting the loop has is given a value other than its default.
-/// Guarantees: each arrives in the settings, in its own place.
-#[test]
-fn every_setting_can_be_written() {
-    let manifest = with_spec(
-        "spec:
+/// Every setting the loop has, with a value other than its default.
+const EVERY_SETTING: &str = "spec:
   tracing:
     sampling: {strategy: adaptive, rate: 0.25, minRate: 0.001, maxKeptSpansPerSecond: 7,
       maxReceivedSpansPerSecond: 8, precision: {relativeError: 2%, p99RankError: 0.5%, window: 5m},
@@ -149,9 +145,13 @@ fn every_setting_can_be_written() {
      blastRadius: {targets: 5, services: 20%, replicas: 30%, within: 4s}, allowZero: true, dwellFactor: 3,
      stormAbove: 70%, disarmAfter: 2, rearmAfter: 5s, yieldFor: 6s}
   perception: {staleAfter: 1s, forgetAfter: 2s, blindAbove: 10%, contradictionAbove: 40%}
-",
-    )
-    .unwrap();
+";
+
+/// Scenario: every setting the loop has is given a value other than its default.
+/// Guarantees: each arrives in the settings, in its own place.
+#[test]
+fn every_setting_can_be_written() {
+    let manifest = with_spec(EVERY_SETTING).unwrap();
     let SamplerConfig { judge, cap } = manifest.sampler;
     assert_eq!((cap.spans_per_second, cap.bytes_per_second), (Some(9), Some(10)));
     let tried = JudgeConfig::default().with(Rule::Importance, Mode::DryRun).with(Rule::Rare, Mode::DryRun);
